@@ -1,0 +1,55 @@
+#pragma once
+
+#include "rl/action_set.h"
+#include "rl/spec.h"
+#include "rl/tensor.h"
+
+namespace rl {
+
+/// What a batch of B environments shows after `reset` or `step`.
+struct TimeStep {
+  Tensor observation;  // [B, ...] as EnvironmentSpec::observation says; a prefix: int64[B, L], right-padded
+  Tensor length;       // int64[B] for prefixes: ids of the row that count; else undefined
+  ActionSet actions;   // [B, K] the actions open to the agent now
+  Tensor reward;       // float32[B] earned by the last action; 0 after reset
+  Tensor discount;     // float32[B] 0 where the episode ended for good, else 1
+  Tensor last;         // bool[B] true where the episode is over, ended or truncated
+  Tensor episode;      // int64[B] which episode the row plays
+  Tensor step;         // int64[B] actions taken in it so far
+
+  int64_t size() const { return episode.size(0); }
+};
+
+/// A batch of Markov decision processes advanced in lockstep.
+///
+/// An episode is a function of its id, the environment's seed and the actions taken: what happens in
+/// it does not depend on which other episodes share the batch. Ending and truncation differ: at an
+/// end `discount` is 0, so nothing is bootstrapped; at a truncation (the step limit) `discount` stays
+/// 1 and `last` alone is set. A row that is over ignores its action; it earns 0 and stays over, or,
+/// where the spec says `restarts`, begins a new episode (id + B) at the next step.
+class Environment {
+ public:
+  virtual ~Environment() = default;
+
+  /// Constant over the life of the environment.
+  virtual const EnvironmentSpec& spec() const = 0;
+
+  /// Starts the episodes with the given ids.
+  ///
+  /// @param episodes int64[B], B >= 1, on the host.
+  virtual TimeStep reset(const Tensor& episodes) = 0;
+
+  /// Applies one action to each episode.
+  ///
+  /// @param action_ids int64[B]. Each must be in its row of the last `TimeStep::actions`.
+  /// @throws std::invalid_argument if an action is not in its set.
+  /// @throws std::logic_error if called before `reset`.
+  virtual TimeStep step(const Tensor& action_ids) = 0;
+
+  /// Goes on with some of the rows only, in the given order; the others leave the batch.
+  ///
+  /// @param rows int64[B'].
+  virtual void keep(const Tensor& rows) = 0;
+};
+
+}  // namespace rl
