@@ -1,0 +1,190 @@
+#include "rl/ops/linear.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <thread>
+#include <vector>
+
+#include "rl/check.h"
+
+namespace rl {
+namespace {
+
+// Value and gradients of both for the same upstream gradient. float32 sums in another order differ
+// by a few units in the last place per added term.
+void expect_as_at_linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         double tolerance = 1e-5) {
+  std::vector<Tensor> ours, theirs;
+  for (std::vector<Tensor>* result : {&ours, &theirs}) {
+    const Tensor a = x.detach().requires_grad_();
+    const Tensor w = weight.detach().clone().requires_grad_();
+    const Tensor b = bias.defined() ? bias.detach().clone().requires_grad_() : Tensor();
+    const Tensor y = result == &ours ? ops::linear(a, w, b) : at::linear(a, w, b);
+    (y * torch::arange(y.numel(), y.options()).view(y.sizes()).cos()).sum().backward();
+    *result = {y.detach(), a.grad(), w.grad()};
+    if (b.defined()) result->push_back(b.grad());
+  }
+  for (size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_EQ(ours[i].sizes(), theirs[i].sizes());
+    EXPECT_LT((ours[i] - theirs[i]).abs().max().item<double>(), tolerance) << "result " << i;
+  }
+}
+
+TEST(Linear, HasTheValueAndTheGradientsOfLibTorchsOwn) {
+  torch::manual_seed(1);
+  const Tensor weight = torch::randn({7, 5}) / 3;
+  const Tensor bias = torch::randn({7});
+  expect_as_at_linear(torch::randn({4, 5}), weight, {});
+  expect_as_at_linear(torch::randn({4, 5}), weight, bias);
+  expect_as_at_linear(torch::randn({2, 3, 5}), weight, bias);
+  expect_as_at_linear(torch::randn({1, 5}), weight, bias);
+  expect_as_at_linear(torch::randn({5}), weight, bias);
+}
+
+TEST(Linear, TakesInputsOfAnyStrides) {
+  torch::manual_seed(2);
+  const Tensor weight = torch::randn({7, 5}) / 3;
+  expect_as_at_linear(torch::randn({5, 4}).t(), weight, {});
+  expect_as_at_linear(torch::randn({4, 10}).slice(1, 0, 10, 2), weight, {});
+  expect_as_at_linear(torch::randn({3, 9}).narrow(1, 2, 5), weight, {});
+  expect_as_at_linear(torch::randn({1, 5}).expand({6, 5}), weight, {});
+  expect_as_at_linear(torch::randn({4, 5}), torch::randn({5, 7}).t() / 3, {});
+}
+
+TEST(Linear, WorksInDoublePrecision) {
+  torch::manual_seed(3);
+  const auto options = torch::kDouble;
+  expect_as_at_linear(torch::randn({4, 5}, options), torch::randn({7, 5}, options),
+                      torch::randn({7}, options), 1e-12);
+}
+
+TEST(Linear, OfNoRowsIsEmpty) {
+  EXPECT_EQ(ops::linear(torch::randn({0, 5}), torch::randn({7, 5})).sizes(),
+            (c10::IntArrayRef{0, 7}));
+}
+
+TEST(Linear, GivesNoGradientWhereNoneIsWanted) {
+  const Tensor x = torch::randn({4, 5}, torch::requires_grad());
+  const Tensor weight = torch::randn({7, 5});
+  ops::linear(x, weight).sum().backward();
+  EXPECT_TRUE(x.grad().defined());
+  EXPECT_FALSE(weight.grad().defined());
+  const at::NoGradGuard no_grad;
+  EXPECT_FALSE(ops::linear(x, weight).requires_grad());
+}
+
+// bfloat16 keeps 8 bits: 1/256 relative per rounding.
+TEST(Linear, ComputesInBfloat16OverFloatWeights) {
+  torch::manual_seed(4);
+  const Tensor x = torch::randn({6, 32}).to(torch::kBFloat16).requires_grad_();
+  const Tensor weight = torch::randn({8, 32}, torch::requires_grad());
+  const Tensor bias = torch::randn({8}, torch::requires_grad());
+  const Tensor y = ops::linear(x, weight, bias);
+  EXPECT_EQ(y.scalar_type(), torch::kBFloat16);
+  const Tensor exact = at::linear(x.to(torch::kFloat), weight, bias);
+  EXPECT_TRUE(y.to(torch::kFloat).allclose(exact, 2e-2, 1e-1));
+  y.sum().backward();
+  EXPECT_EQ(weight.grad().scalar_type(), torch::kFloat);
+  EXPECT_EQ(bias.grad().scalar_type(), torch::kFloat);
+  EXPECT_EQ(x.grad().scalar_type(), torch::kBFloat16);
+  const Tensor expected = x.detach().to(torch::kFloat).sum(0).expand({8, 32});
+  EXPECT_TRUE(weight.grad().allclose(expected, 1e-2, 5e-2));
+  EXPECT_TRUE(bias.grad().allclose(torch::full({8}, 6.f)));
+}
+
+TEST(Linear, FollowsAWeightThatChanges) {
+  const Tensor x = torch::ones({1, 4}, torch::kBFloat16);
+  const Tensor weight = torch::ones({2, 4});
+  EXPECT_EQ(ops::linear(x, weight).sum().item<float>(), 8);
+  weight.mul_(2);
+  EXPECT_EQ(ops::linear(x, weight).sum().item<float>(), 16);
+}
+
+TEST(RoundedCopy, IsMadeOnceAndReleasedAfterTheWeightDies) {
+  Tensor weight = torch::ones({2, 4});
+  const Tensor copy = ops::rounded_copy(weight, torch::kBFloat16);
+  EXPECT_EQ(ops::rounded_copy(weight, torch::kBFloat16).data_ptr(), copy.data_ptr());
+  EXPECT_EQ(copy.use_count(), 2);
+  weight.reset();
+  ops::rounded_copy(torch::ones({1}), torch::kBFloat16);
+  EXPECT_EQ(copy.use_count(), 1);
+}
+
+TEST(RoundedCopy, MayBeAskedForByManyThreads) {
+  const Tensor weight = torch::ones({16, 16});
+  std::vector<Tensor> copies(4);
+  std::vector<std::thread> threads;
+  for (Tensor& copy : copies) {
+    threads.emplace_back([&] { copy = ops::rounded_copy(weight, torch::kBFloat16); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Tensor& copy : copies) EXPECT_EQ(copy.data_ptr(), copies[0].data_ptr());
+}
+
+TEST(Linear, RefusesSizesThatDoNotFit) {
+  EXPECT_THROW(ops::linear(torch::randn({4, 6}), torch::randn({7, 5})), ShapeError);
+  EXPECT_THROW(ops::linear(torch::randn({4, 5}), torch::randn({5})), ShapeError);
+  EXPECT_THROW(ops::linear(torch::randn({4, 5}), torch::randn({7, 5}), torch::randn({5})),
+               ShapeError);
+}
+
+TEST(Gemm, AddsToWhatIsThereAndTransposes) {
+  torch::manual_seed(5);
+  for (const auto type : {torch::kFloat, torch::kDouble}) {
+    const Tensor a = torch::randn({4, 6}, type);
+    const Tensor b = torch::randn({6, 5}, type);
+    const Tensor before = torch::randn({4, 5}, type);
+    for (const bool transpose_a : {false, true}) {
+      for (const bool transpose_b : {false, true}) {
+        for (const double beta : {0.0, 1.0, 0.5}) {
+          Tensor out = before.clone();
+          ops::gemm(transpose_a ? a.t().contiguous() : a, transpose_a,
+                    transpose_b ? b.t().contiguous() : b, transpose_b, beta, out);
+          EXPECT_TRUE(out.allclose(a.mm(b) + beta * before, 1e-5, 1e-5));
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, WritesIntoRowsWithAStride) {
+  torch::manual_seed(6);
+  const Tensor a = torch::randn({4, 6});
+  const Tensor b = torch::randn({6, 5});
+  const Tensor wide = torch::zeros({4, 9});
+  Tensor out = wide.narrow(1, 2, 5);
+  ops::gemm(a, false, b, false, 0, out);
+  EXPECT_TRUE(wide.narrow(1, 2, 5).allclose(a.mm(b), 1e-5, 1e-5));
+  EXPECT_EQ(wide.narrow(1, 0, 2).abs().sum().item<float>(), 0);
+  Tensor transposed = torch::zeros({5, 4}).t();
+  ops::gemm(a, false, b, false, 0, transposed);
+  EXPECT_TRUE(transposed.allclose(a.mm(b), 1e-5, 1e-5));
+}
+
+TEST(Gemm, OverwritesWhateverTheResultHeld) {
+  Tensor out = torch::full({2, 2}, NAN);
+  ops::gemm(torch::eye(2), false, torch::eye(2), false, 0, out);
+  EXPECT_TRUE(out.equal(torch::eye(2)));
+}
+
+TEST(Gemm, SumsBfloat16IntoFloat) {
+  torch::manual_seed(7);
+  const Tensor a = torch::randn({16, 8}).to(torch::kBFloat16);
+  const Tensor b = torch::randn({16, 4}).to(torch::kBFloat16);
+  Tensor out = torch::ones({8, 4});
+  ops::gemm(a, true, b, false, 1, out);
+  const Tensor exact = a.to(torch::kFloat).t().mm(b.to(torch::kFloat)) + 1;
+  EXPECT_TRUE(out.allclose(exact, 1e-2, 5e-2));
+}
+
+TEST(Gemm, RefusesSizesThatDoNotFit) {
+  Tensor out = torch::zeros({4, 5});
+  EXPECT_THROW(ops::gemm(torch::randn({4, 6}), false, torch::randn({5, 6}), false, 0, out),
+               ShapeError);
+  EXPECT_THROW(ops::gemm(torch::randn({4, 6}), false, torch::randn({6, 4}), false, 0, out),
+               ShapeError);
+}
+
+}  // namespace
+}  // namespace rl
