@@ -20,6 +20,9 @@ struct TimeStep {
   int64_t size() const { return episode.size(0); }
 };
 
+/// The given rows of a time step, int64[B'], in the given order.
+TimeStep rows_of(const TimeStep& now, const Tensor& rows);
+
 /// A batch of Markov decision processes advanced in lockstep.
 ///
 /// An episode is a function of its id, the environment's seed and the actions taken: what happens in
