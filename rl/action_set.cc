@@ -14,10 +14,9 @@ constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // Log of the mass outside: the log-sum-exp of every entry but those at `ids`.
 Tensor log_mass_outside(const Tensor& log_probs, const Tensor& ids, const Tensor& valid) {
-  const Tensor kept = log_probs.gather(-1, ids);
-  // Empty slots write back what stands there already.
-  const Tensor outside = log_probs.scatter(-1, ids, kept.masked_fill(valid, kNothing));
-  return outside.logsumexp(-1);
+  // An empty slot removes the likeliest action once more, which is never outside.
+  const Tensor removed = torch::where(valid, ids, ids.narrow(-1, 0, 1));
+  return log_probs.scatter(-1, removed, kNothing).logsumexp(-1);
 }
 
 void check_slots(const Tensor& log_probs, int64_t slots, const char* name) {
@@ -76,26 +75,18 @@ ActionSet top_p(const Tensor& log_probs, double p, int64_t max_actions) {
 
 ActionSet including(const ActionSet& actions, const Tensor& action_ids, const Tensor& log_probs) {
   if (actions.is_full()) return actions;
-  const Tensor absent = (slot_of(actions, action_ids) < 0).logical_and(action_ids >= 0);
-  const int64_t last = actions.size() - 1;
+  const Tensor absent =
+      (slot_of(actions, action_ids) < 0).logical_and(action_ids >= 0).unsqueeze(-1);
   // Empty slots come last, so the first empty one is where the filled ones end.
-  const Tensor slot = actions.valid().sum(-1).clamp_max(last).unsqueeze(-1);
-  const Tensor added = log_probs.to(torch::kFloat32).unsqueeze(-1);
-  const Tensor displaced = actions.prior_log_probs.gather(-1, slot);
-  const Tensor put = absent.unsqueeze(-1);
-  ActionSet result = actions;
-  result.ids = torch::where(put, actions.ids.scatter(-1, slot, action_ids.unsqueeze(-1)),
-                            actions.ids);
-  result.prior_log_probs =
-      torch::where(put, actions.prior_log_probs.scatter(-1, slot, added), actions.prior_log_probs);
-  if (actions.tail_log_prob.defined()) {
-    // The newcomer leaves the tail and whoever it displaced joins it. The tail held the newcomer, so
-    // the difference is not negative but for rounding.
-    const Tensor grown = torch::logaddexp(actions.tail_log_prob, displaced.squeeze(-1));
-    const Tensor share = (added.squeeze(-1) - grown).exp().clamp_max(1);
-    result.tail_log_prob =
-        torch::where(absent, grown + torch::log1p(-share), actions.tail_log_prob);
-  }
+  const Tensor slot = actions.valid().sum(-1, /*keepdim=*/true).clamp_max(actions.size() - 1);
+  const Tensor id = action_ids.unsqueeze(-1);
+  const Tensor log_prob = log_probs.gather(-1, id.clamp_min(0)).to(torch::kFloat32);
+  ActionSet result;
+  result.ids = torch::where(absent, actions.ids.scatter(-1, slot, id), actions.ids);
+  result.prior_log_probs = torch::where(
+      absent, actions.prior_log_probs.scatter(-1, slot, log_prob), actions.prior_log_probs);
+  result.tail_log_prob =
+      log_mass_outside(log_probs, result.ids, result.valid()).to(torch::kFloat32);
   return result;
 }
 

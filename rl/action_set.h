@@ -87,10 +87,10 @@ ActionSet top_p(const Tensor& log_probs, double p, int64_t max_actions);
 
 /// Makes sure that every state offers a given action: where the set lacks it, it takes an empty slot,
 /// or else the last one. Written answers need this, for they hold tokens the teacher ranks low. The
-/// tail's mass changes accordingly.
+/// mass outside is worked out anew, exactly.
 ///
 /// @param action_ids int64[...]; -1 where nothing is to be included.
-/// @param log_probs float[...], of those actions under the prior.
+/// @param log_probs float[..., V], the prior over all actions.
 ActionSet including(const ActionSet& actions, const Tensor& action_ids, const Tensor& log_probs);
 
 /// Looks each action up in its state's set.
