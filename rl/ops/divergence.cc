@@ -1,0 +1,151 @@
+#include "rl/ops/divergence.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "rl/check.h"
+
+namespace rl::ops {
+namespace {
+
+struct Sides {
+  Tensor log_p;  // float32[..., K] or [..., K + 1], finite
+  Tensor log_q;
+};
+
+// The one place where -inf is handled: masked_fill gives those entries no gradient.
+Tensor finite(const Tensor& log_probs) {
+  const Tensor wide =
+      log_probs.scalar_type() == torch::kFloat64 ? log_probs : log_probs.to(torch::kFloat32);
+  return wide.masked_fill(wide.isneginf(), kLogZero);
+}
+
+// Appends the tail as a last action.
+Sides joined(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
+             const Tensor& log_q_tail) {
+  expect_shape(log_q, log_p.sizes().vec(), "log_q");
+  if (log_p_tail.defined() != log_q_tail.defined()) {
+    throw ShapeError("expected a tail on both sides or on neither, found one");
+  }
+  if (!log_p_tail.defined()) return {finite(log_p), finite(log_q)};
+  const auto states = log_p.sizes().slice(0, log_p.dim() - 1).vec();
+  expect_shape(log_p_tail, states, "log_p_tail");
+  expect_shape(log_q_tail, states, "log_q_tail");
+  return {finite(torch::cat({log_p, log_p_tail.unsqueeze(-1)}, -1)),
+          finite(torch::cat({log_q, log_q_tail.unsqueeze(-1)}, -1))};
+}
+
+Tensor kl(const Tensor& log_p, const Tensor& log_q) {
+  return (log_p.exp() * (log_p - log_q)).sum(-1);
+}
+
+// log(w p + (1 - w) q), 0 < w < 1.
+Tensor log_mixture(const Tensor& log_p, const Tensor& log_q, double w) {
+  return torch::logaddexp(log_p + std::log(w), log_q + std::log1p(-w));
+}
+
+void require_alpha(double alpha, const char* name) {
+  require(alpha >= 0 && alpha < 1,
+          std::string(name) + " needs 0 <= alpha < 1, found " + std::to_string(alpha));
+}
+
+}  // namespace
+
+Tensor forward_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
+                  const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(p, q);
+}
+
+Tensor reverse_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
+                  const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(q, p);
+}
+
+Tensor generalized_jsd(const Tensor& log_p, const Tensor& log_q, double beta, bool scale,
+                       const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  if (scale && beta == 0) return forward_kl(log_p, log_q, log_p_tail, log_q_tail);
+  if (scale && beta == 1) return reverse_kl(log_p, log_q, log_p_tail, log_q_tail);
+  require(beta > 0 && beta < 1,
+          "generalized_jsd needs 0 < beta < 1, found " + std::to_string(beta));
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  const Tensor m = log_mixture(p, q, beta);
+  const Tensor divergence = beta * kl(p, m) + (1 - beta) * kl(q, m);
+  return scale ? divergence / (beta * (1 - beta)) : divergence;
+}
+
+Tensor skew_kl(const Tensor& log_p, const Tensor& log_q, double alpha, const Tensor& log_p_tail,
+               const Tensor& log_q_tail) {
+  require_alpha(alpha, "skew_kl");
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(p, alpha == 0 ? q : log_mixture(p, q, alpha));
+}
+
+Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, double alpha, bool detach_mixture,
+                       const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  require_alpha(alpha, "skew_reverse_kl");
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  if (alpha == 0) return kl(q, p);
+  return kl(q, log_mixture(detach_mixture ? q.detach() : q, p, alpha));
+}
+
+Tensor total_variation(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
+                       const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return (p.exp() - q.exp()).abs().sum(-1) / 2;
+}
+
+Comparison compare_on_set(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
+                          const Tensor& log_q_tail, Tail tail) {
+  switch (tail) {
+    case Tail::lump:
+      return {log_p, log_q, log_p_tail, log_q_tail, {}};
+    case Tail::truncated:
+      return {log_p, log_q, {}, {}, {}};
+    case Tail::drop:
+    case Tail::support: {
+      const Tensor p = finite(log_p), q = finite(log_q);
+      const Tensor log_q_mass = q.logsumexp(-1);
+      return {p - p.logsumexp(-1, /*keepdim=*/true),
+              q - log_q_mass.unsqueeze(-1),
+              {},
+              {},
+              tail == Tail::support ? -log_q_mass : Tensor()};
+    }
+    case Tail::teacher_renormalised: {
+      const Tensor p = finite(log_p);
+      Comparison compared{p - p.logsumexp(-1, /*keepdim=*/true), log_q, log_p_tail, log_q_tail, {}};
+      if (log_p_tail.defined()) compared.log_p_tail = torch::full_like(log_p_tail, -INFINITY);
+      return compared;
+    }
+  }
+  throw std::invalid_argument("compare_on_set: unknown tail");
+}
+
+Tensor evaluate(const Divergence& divergence, const Comparison& compared) {
+  const auto& [p, q, p_tail, q_tail, penalty] = compared;
+  const auto value = [&]() -> Tensor {
+    switch (divergence.kind) {
+      case Divergence::Kind::forward_kl:
+        return forward_kl(p, q, p_tail, q_tail);
+      case Divergence::Kind::reverse_kl:
+        return reverse_kl(p, q, p_tail, q_tail);
+      case Divergence::Kind::jsd:
+        return generalized_jsd(p, q, divergence.beta, divergence.scale, p_tail, q_tail);
+      case Divergence::Kind::skew_kl:
+        return skew_kl(p, q, divergence.alpha, p_tail, q_tail);
+      case Divergence::Kind::skew_reverse_kl:
+        return skew_reverse_kl(p, q, divergence.alpha, divergence.detach_mixture, p_tail, q_tail);
+      case Divergence::Kind::total_variation:
+        return total_variation(p, q, p_tail, q_tail);
+    }
+    throw std::invalid_argument("evaluate: unknown divergence");
+  }();
+  return penalty.defined() ? value + penalty : value;
+}
+
+}  // namespace rl::ops

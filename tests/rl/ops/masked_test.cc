@@ -1,0 +1,55 @@
+#include "rl/ops/masked.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "rl/check.h"
+
+namespace rl::ops {
+namespace {
+
+const Tensor kMask = torch::tensor({{1, 1, 0}, {1, 0, 0}, {0, 0, 0}});
+const float kNan = std::nanf("");
+
+Tensor values() { return torch::tensor({{1.F, 2.F, kNan}, {6.F, kNan, kNan}, {kNan, 1.F, 1.F}}); }
+
+TEST(MaskedMean, AveragesOverAllStepsThatCount) {
+  EXPECT_FLOAT_EQ(masked_mean(values(), kMask).item<float>(), 3);
+  EXPECT_FLOAT_EQ(masked_sum(values(), kMask).item<float>(), 9);
+}
+
+TEST(MaskedMean, TakesBoolAndNumbersAlike) {
+  EXPECT_FLOAT_EQ(masked_mean(values(), kMask.to(torch::kBool)).item<float>(), 3);
+  EXPECT_FLOAT_EQ(masked_mean(values(), kMask.to(torch::kFloat32)).item<float>(), 3);
+}
+
+TEST(MaskedMean, OfNothingIsZero) {
+  EXPECT_EQ(masked_mean(values(), torch::zeros_like(kMask)).item<float>(), 0);
+  EXPECT_EQ(masked_sequence_mean(values(), torch::zeros_like(kMask)).item<float>(), 0);
+}
+
+TEST(MaskedMean, GivesNoGradientWhereNothingCounts) {
+  const Tensor x = values().requires_grad_();
+  masked_mean(x, kMask).backward();
+  EXPECT_TRUE(x.grad().allclose(kMask.to(torch::kFloat32) / 3));
+}
+
+TEST(MaskedMean, RefusesAMaskOfAnotherShape) {
+  EXPECT_THROW(masked_mean(values(), torch::ones({3, 2})), ShapeError);
+}
+
+TEST(MaskedSequenceMean, WeighsEveryRowAlikeAndLeavesEmptyRowsOut) {
+  EXPECT_FLOAT_EQ(masked_sequence_mean(values(), kMask).item<float>(), (1.5F + 6.F) / 2);
+}
+
+TEST(MaskedStd, OfSampleAndPopulation) {
+  const Tensor x = torch::tensor({1.F, 3.F, kNan});
+  const Tensor mask = torch::tensor({1, 1, 0});
+  EXPECT_FLOAT_EQ(masked_std(x, mask, 1).item<float>(), std::sqrt(2.F));
+  EXPECT_FLOAT_EQ(masked_std(x, mask, 0).item<float>(), 1);
+}
+
+}  // namespace
+}  // namespace rl::ops
