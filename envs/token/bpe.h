@@ -1,0 +1,69 @@
+#pragma once
+
+#include <tbb/enumerable_thread_specific.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace envs {
+
+/// Lets a table of strings be searched by view.
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
+/// Token strings and their ids.
+using Vocabulary = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
+
+struct BpeOptions {
+  std::string unk_token;       // stands for characters outside the vocabulary; "" drops them
+  bool fuse_unk = false;       // one unk for a run of such characters
+  bool byte_fallback = false;  // such characters become byte tokens where those exist
+  bool ignore_merges = false;  // a piece that is a token as a whole is never cut
+};
+
+/// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): starts from characters and merges
+/// the pair of the lowest rank, the leftmost of equals, until no pair is known.
+///
+/// May be used from several threads at once; each remembers the short pieces it has met.
+class Bpe {
+ public:
+  /// @param merges pairs of token strings, the first to be merged first.
+  /// @throws std::invalid_argument for a merge whose parts or result are not in the vocabulary.
+  Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
+      BpeOptions options);
+
+  /// Appends the ids of one piece of well-formed UTF-8.
+  void encode(std::string_view piece, std::vector<int64_t>& ids) const;
+
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+
+ private:
+  struct Merge {
+    int32_t rank;
+    int32_t id;
+  };
+  using Cache = std::unordered_map<std::string, std::vector<int64_t>, StringHash, std::equal_to<>>;
+
+  void encode_anew(std::string_view piece, std::vector<int64_t>& ids) const;
+  std::vector<int32_t> characters(std::string_view piece) const;
+  void add_bytes_or_unk(std::string_view character, bool after_unk,
+                        std::vector<int32_t>& symbols) const;
+  const Merge* merge_of(int32_t left, int32_t right) const;
+  void merge_few(std::vector<int32_t>& symbols) const;
+  void merge_many(std::vector<int32_t>& symbols) const;
+
+  Vocabulary vocabulary_;
+  BpeOptions options_;
+  int32_t unk_id_ = -1;
+  std::vector<int32_t> byte_ids_;  // 256 byte tokens, -1 where missing
+  std::unordered_map<uint64_t, Merge> merges_;
+  mutable tbb::enumerable_thread_specific<Cache> caches_;
+};
+
+}  // namespace envs
