@@ -1,0 +1,80 @@
+#include "rl/ops/policy_gradient.h"
+
+#include <torch/torch.h>
+
+#include <string>
+
+#include "rl/check.h"
+#include "rl/ops/masked.h"
+
+namespace rl::ops {
+namespace {
+
+// Keeps the quotient finite where all advantages are equal.
+constexpr double kMinDeviation = 1e-8;
+
+Tensor log_ratio(const Tensor& log_prob, const Tensor& old_log_prob) {
+  expect_shape(old_log_prob, log_prob.sizes().vec(), "old_log_prob");
+  return log_prob - old_log_prob.detach();
+}
+
+void require_clip(double clip, const char* function) {
+  require(clip > 0, std::string(function) + " needs clip > 0, found " + std::to_string(clip));
+}
+
+}  // namespace
+
+Tensor normalized_advantage(const Tensor& advantage, const Tensor& mask,
+                            Normalization normalization) {
+  const Tensor constant = advantage.detach();
+  if (normalization == Normalization::none) return masked(constant, mask);
+  const Tensor deviation =
+      masked_std(constant, mask, normalization == Normalization::sample ? 1 : 0);
+  return masked((constant - masked_mean(constant, mask)) / (deviation + kMinDeviation), mask);
+}
+
+Tensor reinforce(const Tensor& log_prob, const Tensor& advantage) {
+  expect_shape(advantage, log_prob.sizes().vec(), "advantage");
+  return -advantage.detach() * log_prob;
+}
+
+Tensor clipped_surrogate(const Tensor& log_prob, const Tensor& old_log_prob,
+                         const Tensor& advantage, double clip) {
+  require_clip(clip, "clipped_surrogate");
+  expect_shape(advantage, log_prob.sizes().vec(), "advantage");
+  const Tensor ratio = log_ratio(log_prob, old_log_prob).exp();
+  const Tensor cost = -advantage.detach();
+  return torch::maximum(cost * ratio, cost * ratio.clamp(1 - clip, 1 + clip));
+}
+
+Tensor value_loss(const Tensor& value, const Tensor& target, double scale, const Tensor& old_value,
+                  std::optional<double> clip) {
+  expect_shape(target, value.sizes().vec(), "target");
+  const Tensor error = (value - target.detach()).square();
+  if (!clip) return scale * error;
+  require_clip(*clip, "value_loss");
+  expect_shape(old_value, value.sizes().vec(), "old_value");
+  const Tensor old = old_value.detach();
+  const Tensor near = old + (value - old).clamp(-*clip, *clip);
+  return scale * torch::maximum(error, (near - target.detach()).square());
+}
+
+Tensor entropy(const Tensor& log_probs) {
+  // exp(-inf) = 0 and 0 * 0 = 0: an empty slot adds nothing and gets no gradient.
+  const Tensor finite = log_probs.masked_fill(log_probs.isneginf(), 0);
+  const Tensor probs = finite.exp().masked_fill(log_probs.isneginf(), 0);
+  return -(probs * finite).sum(-1);
+}
+
+Tensor approximate_kl(const Tensor& log_prob, const Tensor& old_log_prob) {
+  const Tensor log_rho = log_ratio(log_prob, old_log_prob).detach();
+  return log_rho.expm1() - log_rho;
+}
+
+Tensor is_clipped(const Tensor& log_prob, const Tensor& old_log_prob, double clip) {
+  require_clip(clip, "is_clipped");
+  const Tensor log_rho = log_ratio(log_prob, old_log_prob).detach();
+  return log_rho.expm1().abs().gt(clip).to(log_rho.scalar_type());
+}
+
+}  // namespace rl::ops
