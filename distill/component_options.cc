@@ -1,0 +1,161 @@
+#include "distill/component_options.h"
+
+#include <span>
+
+namespace distill {
+namespace {
+
+struct Entry {
+  const char* name;
+  void (*check)(const Options&);
+};
+
+template <class T>
+void check(const Options& options) {
+  static_cast<void>(bound<T>(options));
+}
+
+constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
+                              {"mix", check<MixOptions>},
+                              {"rollout", check<RolloutOptions>}};
+constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
+                              {"top_k", check<TopKOptions>},
+                              {"top_p", check<TopPOptions>}};
+constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
+                               {"replay", check<ReplayOptions>}};
+constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
+                              {"jsd", check<JsdOptions>},
+                              {"log_likelihood", check<LogLikelihoodOptions>},
+                              {"reverse_kl", check<DivergenceOptions>}};
+constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
+                             {"soft_td", check<SoftTdOptions>}};
+
+void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
+  std::vector<std::string> known;
+  for (const Entry& entry : table) {
+    if (spec.name == entry.name) return entry.check(spec.options);
+    known.push_back(entry.name);
+  }
+  throw error_at(spec.options.mark, unknown(what, spec.name, known));
+}
+
+void require_tail(const std::string& tail, const Options& options) {
+  require_one_of(tail, {"lump", "drop", "support"}, options, "tail");
+}
+
+}  // namespace
+
+Bindings SamplingOptions::bindings() {
+  return {{"temperature", &temperature}, {"top_k", &top_k}, {"top_p", &top_p}, {"min_p", &min_p}};
+}
+
+void SamplingOptions::check(const Options& options) const {
+  require(temperature >= 0, options, "temperature >= 0");
+  require(top_k >= 0, options, "top_k >= 0");
+  require(top_p > 0 && top_p <= 1, options, "0 < top_p <= 1");
+  require(min_p >= 0 && min_p < 1, options, "0 <= min_p < 1");
+}
+
+Bindings RolloutOptions::bindings() { return Bindings{{"actor", &actor}} + sampling.bindings(); }
+
+void RolloutOptions::check(const Options& options) const {
+  require_one_of(actor, {"student", "teacher"}, options, "actor");
+  sampling.check(options);
+}
+
+Bindings MixOptions::bindings() {
+  return Bindings{{"student_fraction", &student_fraction}, {"per", &per}} + sampling.bindings();
+}
+
+void MixOptions::check(const Options& options) const {
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  require(share(student_fraction.from) && share(student_fraction.to), options,
+          "0 <= student_fraction <= 1");
+  require_one_of(per, {"batch", "example"}, options, "per");
+  sampling.check(options);
+}
+
+Bindings TopKOptions::bindings() { return {{"k", &k}}; }
+
+void TopKOptions::check(const Options& options) const { require(k >= 1, options, "k >= 1"); }
+
+Bindings TopPOptions::bindings() { return {{"p", &p}, {"max_actions", &max_actions}}; }
+
+void TopPOptions::check(const Options& options) const {
+  require(p > 0 && p <= 1, options, "0 < p <= 1");
+  require(max_actions >= 1, options, "max_actions >= 1");
+}
+
+Bindings ReplayOptions::bindings() { return {{"capacity", &capacity}}; }
+
+void ReplayOptions::check(const Options& options) const {
+  require(capacity >= 1, options, "capacity >= 1");
+}
+
+Bindings DivergenceOptions::bindings() {
+  return {{"tail", &tail},
+          {"teacher_temperature", &teacher_temperature},
+          {"student_temperature", &student_temperature},
+          {"scale_by_t2", &scale_by_t2}};
+}
+
+void DivergenceOptions::check(const Options& options) const {
+  require_tail(tail, options);
+  require(teacher_temperature > 0, options, "teacher_temperature > 0");
+  require(student_temperature > 0, options, "student_temperature > 0");
+}
+
+Bindings JsdOptions::bindings() {
+  return Bindings{{"beta", &beta}, {"scale", &scale}} + divergence.bindings();
+}
+
+void JsdOptions::check(const Options& options) const {
+  require(beta > 0 && beta < 1, options, "0 < beta < 1");
+  divergence.check(options);
+}
+
+Bindings ImitationOptions::bindings() { return {{"average", &average}}; }
+
+void ImitationOptions::check(const Options& options) const {
+  require_one_of(average, {"tokens", "sequences"}, options, "average");
+}
+
+Bindings SoftTdOptions::bindings() {
+  return {{"gamma", &gamma},          {"alpha", &alpha}, {"chi2", &chi2},
+          {"gauge", &gauge},          {"q_min", &q_min}, {"tail", &tail},
+          {"out_of_set", &out_of_set}};
+}
+
+void SoftTdOptions::check(const Options& options) const {
+  require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
+  require(alpha > 0, options, "alpha > 0");
+  require_one_of(gauge, {"max_shift", "log_softmax", "raw"}, options, "gauge");
+  require(q_min < 0, options, "q_min < 0");
+  require_tail(tail, options);
+  require_one_of(out_of_set, {"include", "exclude", "tail"}, options, "out_of_set");
+  require(out_of_set != "tail" || tail == "lump", options, "tail: lump where out_of_set is tail");
+}
+
+ComponentSpec generalized_jsd(JsdOptions options) {
+  if (options.beta == 0) return {"forward_kl", options_of(options.divergence.bindings())};
+  if (options.beta == 1) return {"reverse_kl", options_of(options.divergence.bindings())};
+  return {"jsd", options_of(options.bindings())};
+}
+
+void check_components(const MethodSpec& method) {
+  for (const StageSpec& stage : method.stages) {
+    check_in(kSources, "source", stage.agent.source);
+    check_in(kActions, "action set", stage.agent.actions);
+    check_in(kMemories, "memory", stage.agent.memory);
+    for (const LearnerSpec& learner : stage.agent.learners) {
+      for (const ObjectiveSpec& objective : learner.objectives) {
+        check_in(kLosses, "loss", objective.loss);
+        for (const RewardSpec::Term& term : objective.reward.terms) {
+          check_in(kRewards, "reward", term.term);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace distill

@@ -1,0 +1,167 @@
+#pragma once
+
+/// The options of every component a method may name: default, meaning and range of each. Whoever
+/// makes the component binds them with `bound`; `check_components` binds them without making it.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "distill/options.h"
+#include "distill/spec.h"
+
+namespace distill {
+
+/// How a token is drawn from a policy.
+struct SamplingOptions {
+  double temperature = 1;  // 0: the likeliest token
+  int64_t top_k = 0;       // keep the likeliest; 0: all
+  double top_p = 1;        // keep the likeliest up to this mass, 0 < top_p <= 1
+  double min_p = 0;        // keep what is at least this share of the likeliest, 0 <= min_p < 1
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Sources: who visits the states.
+
+/// `dataset`: written responses.
+struct DatasetOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `rollout`: an actor answers the prompts.
+struct RolloutOptions {
+  std::string actor = "student";  // or "teacher"
+  SamplingOptions sampling;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `mix`: written responses and the student's own.
+struct MixOptions {
+  Ramp student_fraction = {1, 1};  // share of the student's own, in [0, 1]
+  std::string per = "batch";       // what is drawn as one: a whole "batch", or each "example"
+  SamplingOptions sampling;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Actions: which of the vocabulary a state offers.
+
+/// `all`: the whole vocabulary.
+struct AllActionsOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `top_k`: the teacher's likeliest.
+struct TopKOptions {
+  int64_t k = 50;  // slots
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `top_p`: the fewest of the teacher's likeliest that reach a mass.
+struct TopPOptions {
+  double p = 0.8;            // mass, 0 < p <= 1
+  int64_t max_actions = 64;  // slots; more are cut off
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Memory: what is learned from.
+
+/// `on_policy`: each episode once, in the order collected.
+struct OnPolicyOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `replay`: drawn from the last episodes.
+struct ReplayOptions {
+  int64_t capacity = 1000;  // episodes kept
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Rewards: what a token is worth.
+
+/// `log_likelihood`: the policy's log-probability of the token taken.
+struct LogLikelihoodOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `forward_kl`, `reverse_kl`: between the teacher's and the policy's opinion of a state's actions.
+struct DivergenceOptions {
+  std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
+  double teacher_temperature = 1;  // > 0
+  double student_temperature = 1;  // > 0
+  bool scale_by_t2 = false;        // times teacher_temperature * student_temperature
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `jsd`: the generalised Jensen-Shannon divergence.
+struct JsdOptions {
+  double beta = 0.5;   // the teacher's share of the mixture, 0 < beta < 1
+  bool scale = false;  // divided by beta (1 - beta): continuous into both KLs
+  DivergenceOptions divergence;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Losses: how it is learned.
+
+/// `imitation`: the reward itself is differentiated.
+struct ImitationOptions {
+  std::string average = "tokens";  // or "sequences": each its own mean first
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `soft_td`: the logits are soft Q-values of an inverse problem.
+struct SoftTdOptions {
+  double gamma = 0.99;                 // discount, in [0, 1]
+  double alpha = 0.1;                  // scale of the reward's regulariser, > 0
+  bool chi2 = true;                    // the regulariser: implied reward squared / (4 alpha)
+  std::string gauge = "max_shift";     // logits to Q: "max_shift", "log_softmax" or "raw"
+  double q_min = -10;                  // Q is clipped from below; gauges "max_shift", "log_softmax"
+  std::string tail = "drop";           // the mass outside the set: "drop", "lump" or "support"
+  std::string out_of_set = "include";  // a token outside the set is given a slot ("include"), its
+                                       // step left out ("exclude"), or taken for the "tail"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// A component's options from a specification, checked.
+///
+/// @throws ConfigError for unknown keys, wrong types and ranges.
+template <class T>
+T bound(const Options& options) {
+  T out;
+  bind(options, out.bindings());
+  out.check(options);
+  return out;
+}
+
+/// The term of JSD(beta), which ends in `forward_kl` at beta = 0 and `reverse_kl` at beta = 1.
+ComponentSpec generalized_jsd(JsdOptions options);
+
+/// Checks that every component of a method exists and takes its options.
+///
+/// @throws ConfigError that names the component or the option.
+void check_components(const MethodSpec& method);
+
+}  // namespace distill

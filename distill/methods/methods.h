@@ -1,0 +1,18 @@
+#pragma once
+
+/// One file per method. Each takes the options of the run file's `method` and gives the
+/// specification; docs/methods.md has the equations.
+
+#include "distill/component_options.h"
+#include "distill/options.h"
+#include "distill/spec.h"
+
+namespace distill {
+
+MethodSpec bellman(const Options& options);
+MethodSpec gkd(const Options& options);
+MethodSpec kd(const Options& options);
+MethodSpec seq_kd(const Options& options);
+MethodSpec sft(const Options& options);
+
+}  // namespace distill

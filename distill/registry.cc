@@ -1,0 +1,37 @@
+#include "distill/registry.h"
+
+#include <array>
+#include <vector>
+
+#include "distill/methods/methods.h"
+
+namespace distill {
+namespace {
+
+constexpr std::array kMethods = {
+    MethodEntry{"bellman", "temporal-difference distillation on the teacher's likeliest tokens",
+                "Yu, Li & Zhang 2025, arXiv:2505.20335", true, bellman},
+    MethodEntry{"gkd", "divergence to the teacher on written and on the student's own responses",
+                "Agarwal et al. 2024, arXiv:2306.13649", true, gkd},
+    MethodEntry{"kd", "divergence to the teacher at every token of written responses",
+                "Hinton et al. 2015, arXiv:1503.02531", true, kd},
+    MethodEntry{"seq_kd", "likelihood of responses that the teacher writes",
+                "Kim & Rush 2016, arXiv:1606.07947", true, seq_kd},
+    MethodEntry{"sft", "likelihood of written responses, without a teacher",
+                "supervised fine-tuning", false, sft},
+};
+
+}  // namespace
+
+std::span<const MethodEntry> methods() { return kMethods; }
+
+const MethodEntry& find_method(std::string_view name, const Mark& mark) {
+  std::vector<std::string> known;
+  for (const MethodEntry& entry : kMethods) {
+    if (entry.name == name) return entry;
+    known.emplace_back(entry.name);
+  }
+  throw error_at(mark, unknown("method", name, known));
+}
+
+}  // namespace distill

@@ -1,0 +1,30 @@
+#pragma once
+
+/// The methods there are.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "distill/options.h"
+#include "distill/spec.h"
+
+namespace distill {
+
+struct MethodEntry {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view source;  // who published it
+  bool needs_teacher;
+  /// @throws ConfigError for unknown keys, wrong types and ranges.
+  MethodSpec (*build)(const Options& options);
+};
+
+/// By name, in alphabetical order.
+std::span<const MethodEntry> methods();
+
+/// @param mark where the name was written.
+/// @throws ConfigError 'run.yaml:3:9: unknown method "gdk"; did you mean "gkd"? known: ...'.
+const MethodEntry& find_method(std::string_view name, const Mark& mark = {});
+
+}  // namespace distill

@@ -1,0 +1,162 @@
+#pragma once
+
+/// The run file as plain values. `docs/configuration.md` describes every key.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "distill/options.h"
+
+namespace distill {
+
+/// How many threads compute. 0: chosen by the size of the models.
+struct ThreadsConfig {
+  int64_t shards = 0;     // parts of a batch that run side by side
+  int64_t per_shard = 0;  // threads inside each
+
+  Bindings bindings();
+};
+
+/// Where text comes from: files, or a corpus that the machine already has.
+struct TextConfig {
+  std::vector<std::string> files;  // paths or globs
+  std::string builtin;             // "c++_headers": the headers of the compiler's standard library
+
+  Bindings bindings();
+  bool given() const { return !files.empty() || !builtin.empty(); }
+};
+
+struct DataConfig {
+  TextConfig train;
+  TextConfig validation;          // absent: a share of `train`
+  double validation_share = 0.1;  // of the examples, by a hash of their text; 0: none
+  std::string format = "auto";    // "jsonl", "text", or by the file's ending
+  std::string prompt_key = "prompt";
+  std::string response_key = "response";
+  std::string messages_key = "messages";
+  std::string separator = "\n\n";  // text files: between documents
+  int64_t prompt_tokens = 64;      // the longest prompt; the cut of a text window
+  int64_t response_tokens = 128;   // the longest response; the length of a text continuation
+  std::string on_error = "fail";   // a broken line: "fail", or "skip" and count
+  std::string too_long = "cut";    // an example longer than allowed: "cut", "skip" or "fail"
+
+  Bindings bindings();
+};
+
+/// Where a tokenizer comes from, or how a `tokenizer` stage makes one.
+struct TokenizerConfig {
+  std::string path;                 // folder or file
+  std::string stage;                // of kind `tokenizer`
+  int64_t vocabulary_size = 4096;   // a stage: entries, special ones included
+  double character_coverage = 1.0;  // a stage: share of the characters that get an entry
+
+  Bindings bindings();
+};
+
+/// Where a model comes from: exactly one of path, stage, config, layers_of.
+struct ModelConfig {
+  std::string path;         // Hugging Face folder
+  std::string stage;        // the student of that stage
+  std::string config_path;  // folder or config.json: random weights from the run's seed
+  Options config;           // the same, written in the run file
+  std::shared_ptr<const ModelConfig> layers_of;  // every n-th layer of another
+  int64_t every = 2;                             // n
+  std::string dtype = "float32";                 // or "bfloat16": how weights are held
+  Mark mark;
+
+  bool is_random() const { return !config_path.empty() || !config.empty(); }
+};
+
+/// `method`: a name of distill/registry.h and its options.
+struct MethodConfig {
+  std::string name;
+  Options options;
+  Mark mark;
+};
+
+struct TrainConfig {
+  int64_t steps = 0;               // updates
+  int64_t tokens = 0;              // or a budget of trained tokens
+  int64_t batch_size = 8;          // examples per update
+  int64_t micro_batch_tokens = 0;  // tokens per forward pass; 0: chosen by memory
+  double learning_rate = 5e-5;
+  std::string schedule = "cosine";  // or "linear", "constant"
+  int64_t warmup_steps = 0;
+  double weight_decay = 0.0;
+  std::vector<double> betas = {0.9, 0.95};
+  double max_grad_norm = 1.0;       // 0: no clipping
+  std::string compute = "float32";  // or "bfloat16": type of matrix products
+  int64_t max_new_tokens = 0;       // of a rollout; 0: data.response_tokens
+  int64_t updates_per_collect = 1;
+  int64_t evaluate_every = 0;    // updates; 0: at the end only
+  int64_t checkpoint_every = 0;  // updates; 0: every ten minutes
+  int64_t log_every = 10;        // updates between lines where there is no terminal
+
+  Bindings bindings();
+};
+
+struct EvaluateConfig {
+  int64_t examples = 256;                                   // held-out examples scored; 0: all
+  int64_t continuations = 64;                               // of those, how many are also continued
+  int64_t max_new_tokens = 0;                               // 0: data.response_tokens
+  std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
+
+  Bindings bindings();  // without models
+};
+
+enum class StageKind { kTokenizer, kPretrain, kDistill, kEvaluate };
+
+/// "tokenizer", "pretrain", "distill" or "evaluate".
+std::string name_of(StageKind kind);
+
+/// One stage with everything that the top level of the file gives it.
+struct StageConfig {
+  std::string name;
+  StageKind kind = StageKind::kDistill;
+  std::vector<std::string> needs;  // stages, those that models and tokenizer come from included
+  DataConfig data;
+  TokenizerConfig tokenizer;
+  std::optional<ModelConfig> teacher, student;
+  MethodConfig method;  // without a name where the kind trains nothing
+  TrainConfig train;
+  EvaluateConfig evaluate;
+  Mark mark;
+};
+
+struct RunConfig {
+  std::string file;  // as named on the command line
+  int64_t seed = 1;
+  std::string output;
+  std::string device = "cpu";  // or "cuda", "cuda:1"
+  ThreadsConfig threads;
+  std::vector<StageConfig> stages;  // in an order in which they can run
+  bool is_single = true;            // the file has no `stages`: one stage, "distill"
+
+  const StageConfig& stage(const std::string& name) const;
+};
+
+/// Reads a run file and checks everything that can be checked without opening another: unknown
+/// keys, types, ranges, names of methods and stages, models given twice or not at all, cycles.
+///
+/// @param overrides "key.path=value", applied in order.
+/// @throws ConfigError that says where and what.
+RunConfig load_run_config(const std::string& path, const std::vector<std::string>& overrides = {});
+
+/// The same from values already read.
+RunConfig to_run_config(Options options, const std::string& file);
+
+/// The stage with every key it ends up with.
+Options to_options(const StageConfig& stage);
+
+/// The whole run with every key it ends up with; reads back to the same RunConfig.
+Options to_options(const RunConfig& run);
+
+/// Every key the parser knows: ("train", "steps"), ...; top-level keys under "".
+std::vector<std::pair<std::string, std::string>> known_keys();
+
+}  // namespace distill

@@ -1,0 +1,67 @@
+#include "distill/spec.h"
+
+namespace distill {
+namespace {
+
+Value written(const ComponentSpec& component) {
+  if (component.options.empty()) return component.name;
+  Options out{{"name", component.name}};
+  for (const Options::Entry& entry : component.options.entries()) out.set(entry.name, entry.value);
+  return out;
+}
+
+Value written(const RewardSpec& reward) {
+  Value::List terms;
+  for (const RewardSpec::Term& term : reward.terms) {
+    terms.push_back(Options{{"term", written(term.term)}, {"weight", term.weight}});
+  }
+  return terms;
+}
+
+Value written(const LearnerSpec& learner) {
+  Value::List objectives;
+  for (const ObjectiveSpec& objective : learner.objectives) {
+    Options out{{"loss", written(objective.loss)}, {"weight", objective.weight}};
+    if (!objective.reward.terms.empty()) out.set("reward", written(objective.reward));
+    objectives.push_back(out);
+  }
+  return Options{{"trains", learner.trains}, {"objectives", objectives}};
+}
+
+Value written(const StageSpec& stage) {
+  Value::List learners;
+  for (const LearnerSpec& learner : stage.agent.learners) learners.push_back(written(learner));
+  return Options{{"name", stage.name},
+                 {"source", written(stage.agent.source)},
+                 {"actions", written(stage.agent.actions)},
+                 {"memory", written(stage.agent.memory)},
+                 {"learners", learners}};
+}
+
+}  // namespace
+
+ComponentSpec component(const Value& value) {
+  if (const std::string* name = value.as<std::string>()) {
+    ComponentSpec out(*name);
+    out.options.mark = value.mark;
+    return out;
+  }
+  const Options* map = value.as<Options>();
+  const Value* name = map == nullptr ? nullptr : map->find("name");
+  if (name == nullptr || name->as<std::string>() == nullptr) {
+    throw error_at(value.mark,
+                   "expected the name of a component or {name: ..., option: value}, found " +
+                       value.described());
+  }
+  ComponentSpec out(*name->as<std::string>(), *map);
+  out.options.erase("name");
+  return out;
+}
+
+Options to_options(const MethodSpec& method) {
+  Value::List stages;
+  for (const StageSpec& stage : method.stages) stages.push_back(written(stage));
+  return {{"stages", stages}};
+}
+
+}  // namespace distill

@@ -1,0 +1,72 @@
+#pragma once
+
+/// What a method is made of, as names and numbers. A specification can be printed and compared;
+/// distill/components turns it into the objects of the same shape (AgentSpec into rl::Agent, ...).
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "distill/options.h"
+
+namespace distill {
+
+/// A component by name, with its options.
+struct ComponentSpec {
+  ComponentSpec(const char* component) : name(component) {}
+  ComponentSpec(std::string component, Options its_options = {})
+      : name(std::move(component)), options(std::move(its_options)) {}
+
+  std::string name;
+  Options options;
+};
+
+/// What a trajectory is worth: a weighted sum of terms. A divergence is a cost: weight -1.
+struct RewardSpec {
+  struct Term {
+    ComponentSpec term;
+    double weight = 1;
+  };
+  std::vector<Term> terms;
+};
+
+/// How a reward is learned.
+struct ObjectiveSpec {
+  ComponentSpec loss;
+  RewardSpec reward = {};
+  double weight = 1;
+};
+
+/// One model that learns.
+struct LearnerSpec {
+  std::string trains = "student";
+  std::vector<ObjectiveSpec> objectives;
+};
+
+/// Who acts, among which actions, what is remembered, and who learns from it.
+struct AgentSpec {
+  ComponentSpec source = "dataset";
+  ComponentSpec actions = "all";
+  ComponentSpec memory = "on_policy";
+  std::vector<LearnerSpec> learners;
+};
+
+/// One training loop; a method runs its stages in order.
+struct StageSpec {
+  std::string name;
+  AgentSpec agent;
+};
+
+struct MethodSpec {
+  std::vector<StageSpec> stages;
+};
+
+/// Reads a component from a run file: its name, or a map of `name` and options.
+///
+/// @throws ConfigError for anything else.
+ComponentSpec component(const Value& value);
+
+/// The specification as named values; `to_yaml` prints it.
+Options to_options(const MethodSpec& method);
+
+}  // namespace distill
