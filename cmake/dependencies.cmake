@@ -4,13 +4,20 @@ if(DEFINED ENV{LIBTORCH})
   list(PREPEND CMAKE_PREFIX_PATH $ENV{LIBTORCH})
 endif()
 
+set(FPHSA_NAME_MISMATCHED ON)  # LibTorch's own modules; not ours to warn about
 find_package(Torch REQUIRED)
-find_package(Boost 1.74 REQUIRED COMPONENTS program_options graph)
+unset(FPHSA_NAME_MISMATCHED)
+if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+  message(FATAL_ERROR "the LibTorch in ${TORCH_INSTALL_PREFIX} has the C++ ABI from before C++11, which"
+    " no other library here shares; use one built with the current ABI (python's torch from 2.7 on)")
+endif()
+
+# Of Boost.Graph the headers suffice: its library holds only readers of graph files.
+find_package(Boost 1.74 REQUIRED CONFIG COMPONENTS headers program_options)
 find_package(TBB REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
-find_package(OpenMP)
 
 find_path(PCRE2_INCLUDE_DIR pcre2.h REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
@@ -20,9 +27,14 @@ find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
 find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
 find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train REQUIRED)
 
-# oneDNN's float32 matrix product; without it LibTorch's own is used.
-find_path(DNNL_INCLUDE_DIR dnnl.h)
-find_library(DNNL_LIBRARY dnnl)
+# oneDNN's float32 matrix product, where oneDNN is installed beside LibTorch and thus the one that
+# LibTorch itself uses (Debian). Without it LibTorch's own product is used.
+find_path(DNNL_INCLUDE_DIR dnnl.h PATHS ${TORCH_INSTALL_PREFIX}/include NO_DEFAULT_PATH)
+find_library(DNNL_LIBRARY dnnl PATHS ${TORCH_INSTALL_PREFIX}/lib
+  PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE} NO_DEFAULT_PATH)
+
+# RPATH instead of RUNPATH, so that the libraries of a prefix find each other too.
+add_link_options(-Wl,--disable-new-dtags)
 
 # LibTorch as a system include, so that warnings are ours alone and can be errors.
 add_library(decant_torch INTERFACE)
