@@ -20,9 +20,9 @@ Tensor log_mass_outside(const Tensor& log_probs, const Tensor& ids, const Tensor
 }
 
 void check_slots(const Tensor& log_probs, int64_t slots, const char* name) {
-  require(slots >= 1 && slots <= log_probs.size(-1),
-          std::string(name) + " needs between 1 and " + std::to_string(log_probs.size(-1)) +
-              " slots, found " + std::to_string(slots));
+  require(slots >= 1 && slots <= log_probs.size(-1), std::string(name) + " needs between 1 and " +
+                                                         std::to_string(log_probs.size(-1)) +
+                                                         " slots, found " + std::to_string(slots));
 }
 
 }  // namespace
@@ -57,8 +57,11 @@ ActionSet top_k(const Tensor& log_probs, int64_t k) {
   check_slots(log_probs, k, "top_k");
   const auto [values, ids] = log_probs.topk(k, -1);
   const Tensor valid = torch::ones_like(ids, torch::kBool);
-  return {ids, values.to(torch::kFloat32),
-          log_mass_outside(log_probs, ids, valid).to(torch::kFloat32), {}, nullptr};
+  return {ids,
+          values.to(torch::kFloat32),
+          log_mass_outside(log_probs, ids, valid).to(torch::kFloat32),
+          {},
+          nullptr};
 }
 
 ActionSet top_p(const Tensor& log_probs, double p, int64_t max_actions) {
@@ -70,7 +73,9 @@ ActionSet top_p(const Tensor& log_probs, double p, int64_t max_actions) {
   const Tensor valid = (probs.cumsum(-1) - probs) < p;
   return {ids.masked_fill(valid.logical_not(), -1),
           values.masked_fill(valid.logical_not(), kNothing).to(torch::kFloat32),
-          log_mass_outside(log_probs, ids, valid).to(torch::kFloat32), {}, nullptr};
+          log_mass_outside(log_probs, ids, valid).to(torch::kFloat32),
+          {},
+          nullptr};
 }
 
 ActionSet including(const ActionSet& actions, const Tensor& action_ids, const Tensor& log_probs) {
@@ -83,8 +88,8 @@ ActionSet including(const ActionSet& actions, const Tensor& action_ids, const Te
   const Tensor log_prob = log_probs.gather(-1, id.clamp_min(0)).to(torch::kFloat32);
   ActionSet result;
   result.ids = torch::where(absent, actions.ids.scatter(-1, slot, id), actions.ids);
-  result.prior_log_probs = torch::where(
-      absent, actions.prior_log_probs.scatter(-1, slot, log_prob), actions.prior_log_probs);
+  result.prior_log_probs = torch::where(absent, actions.prior_log_probs.scatter(-1, slot, log_prob),
+                                        actions.prior_log_probs);
   result.tail_log_prob =
       log_mass_outside(log_probs, result.ids, result.valid()).to(torch::kFloat32);
   return result;

@@ -36,4 +36,3 @@ void require(bool condition, const std::string& message) {
 }
 
 }  // namespace rl
-

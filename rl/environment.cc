@@ -6,9 +6,8 @@ namespace rl {
 
 TimeStep rows_of(const TimeStep& now, const Tensor& rows) {
   const auto pick = [&](const Tensor& x) { return x.defined() ? x.index_select(0, rows) : x; };
-  return {pick(now.observation), pick(now.length),   now.actions.map(pick),
-          pick(now.reward),      pick(now.discount), pick(now.last),
-          pick(now.episode),     pick(now.step)};
+  return {pick(now.observation), pick(now.length), now.actions.map(pick), pick(now.reward),
+          pick(now.discount),    pick(now.last),   pick(now.episode),     pick(now.step)};
 }
 
 }  // namespace rl

@@ -8,14 +8,15 @@ namespace rl {
 
 /// What a batch of B environments shows after `reset` or `step`.
 struct TimeStep {
-  Tensor observation;  // [B, ...] as EnvironmentSpec::observation says; a prefix: int64[B, L], right-padded
-  Tensor length;       // int64[B] for prefixes: ids of the row that count; else undefined
-  ActionSet actions;   // [B, K] the actions open to the agent now
-  Tensor reward;       // float32[B] earned by the last action; 0 after reset
-  Tensor discount;     // float32[B] 0 where the episode ended for good, else 1
-  Tensor last;         // bool[B] true where the episode is over, ended or truncated
-  Tensor episode;      // int64[B] which episode the row plays
-  Tensor step;         // int64[B] actions taken in it so far
+  Tensor
+      observation;  // [B, ...] as EnvironmentSpec::observation says; a prefix: int64[B, L], right-padded
+  Tensor length;      // int64[B] for prefixes: ids of the row that count; else undefined
+  ActionSet actions;  // [B, K] the actions open to the agent now
+  Tensor reward;      // float32[B] earned by the last action; 0 after reset
+  Tensor discount;    // float32[B] 0 where the episode ended for good, else 1
+  Tensor last;        // bool[B] true where the episode is over, ended or truncated
+  Tensor episode;     // int64[B] which episode the row plays
+  Tensor step;        // int64[B] actions taken in it so far
 
   int64_t size() const { return episode.size(0); }
 };

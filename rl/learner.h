@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rl/adam_w.h"
+#include "rl/checkpoint.h"
+#include "rl/loss.h"
+#include "rl/parallel.h"
+#include "rl/policy.h"
+#include "rl/trajectory.h"
+
+namespace rl {
+
+/// What is learned: a loss of a reward, with a weight beside the learner's other objectives.
+struct Objective {
+  std::string name;
+  double weight = 1.0;
+  std::unique_ptr<Loss> loss;
+  Reward reward;
+};
+
+/// Whether an update averages over trained steps, or over rows and within each over its steps.
+enum class Average { kSteps, kRows };
+
+struct LearnerOptions {
+  std::string name = "policy";  // prefix of its metrics
+  /// Learning rate of the update with the given number (from 0).
+  std::function<double(int64_t)> learning_rate = [](int64_t) { return 1e-3; };
+  AdamWOptions optimizer;
+  double max_grad_norm = 1.0;         // gradients are scaled down to it; 0: never
+  int64_t micro_batch_tokens = 8192;  // positions worked on at a time, per shard
+  Average average = Average::kSteps;
+  Threads threads;
+  /// Target network: copied every so many updates (0: never), or averaged with this share of the
+  /// online parameters after each (0: never).
+  int64_t target_copy_every = 0;
+  double target_average = 0;
+};
+
+/// Metrics of one update.
+using Metrics = std::map<std::string, double>;
+
+/// The gradient step; the only place that runs a backward pass for learning.
+///
+/// A batch is cut into micro-batches by a budget of positions; shards work on them at the same time,
+/// each adding up gradients of its own, which are put together in a fixed order. Losses are sums and
+/// are divided by the weight of the whole update at the end, so the gradient does not depend on the
+/// cut.
+class Learner {
+ public:
+  Learner(std::shared_ptr<PolicyModel> model, std::vector<Objective> objectives,
+          LearnerOptions options);
+
+  /// Lets the objectives note down what they need once per collected batch, part by part.
+  Trajectory prepare(const Trajectory& batch) const;
+
+  /// Adds the gradients of a batch. Large batches may be added in parts.
+  void accumulate(const Trajectory& batch);
+
+  /// Applies the gradients added since the last step.
+  ///
+  /// @throws std::runtime_error naming the objective or parameter whose value is not finite; the
+  ///         parameters are then unchanged.
+  Metrics step();
+
+  int64_t updates() const { return optimizer_.steps; }
+  const PolicyModel& model() const { return *model_; }
+  /// Gradients added so far, divided by the weight of the update; in the order of the parameters.
+  std::vector<Tensor> gradients() const;
+
+  void save(State& state) const;
+  void load(const State& state);
+
+ private:
+  // What one shard adds up.
+  struct Sums {
+    std::vector<Tensor> gradients;
+    std::vector<Tensor> losses;  // one per objective
+    PartMetrics metrics;
+  };
+
+  void add_part(const Trajectory& part, Sums& sums) const;
+  void add_sums(Sums& into, const Sums& from) const;
+  Tensor weight_of(const Trajectory& batch) const;
+  void check_finite(const std::vector<double>& losses, double norm) const;
+  void update_target();
+  void clear();
+
+  std::shared_ptr<PolicyModel> model_;
+  std::unique_ptr<PolicyModel> target_;
+  std::vector<Objective> objectives_;
+  LearnerOptions options_;
+  NamedTensors parameters_;
+  AdamW optimizer_;
+  Sums total_;
+  Tensor weight_;  // float64[] of the update so far
+  Tensor count_;   // int64[] trained steps of the update so far
+};
+
+}  // namespace rl

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "rl/policy.h"
+#include "rl/reward.h"
+#include "rl/tensor.h"
+#include "rl/trajectory.h"
+
+namespace rl {
+
+/// What a loss is given for one part of a batch.
+struct LossInput {
+  const Trajectory& trajectory;
+  const PolicyOutput& online;  // the policy in training, with gradient
+  const PolicyOutput* target;  // the target network, without; null if the learner keeps none
+  const Reward& reward;
+  const Tensor& weight;  // float32[B, T] of each trained step; 0 elsewhere
+};
+
+/// Numbers of one part of a batch that can be put together with those of the other parts.
+struct PartMetrics {
+  std::map<std::string, Tensor> sums;    // float32[]; weighted sums, divided by the total weight
+  std::map<std::string, Tensor> maxima;  // float32[]; the largest counts
+};
+
+struct LossOutput {
+  Tensor loss;  // float32[] the weighted *sum* over the part's steps
+  PartMetrics metrics;
+};
+
+/// What is learned from experience.
+///
+/// A loss is a weighted sum over trained steps; the learner divides by the total weight of the whole
+/// update, so that the gradient does not depend on how a batch is cut.
+class Loss {
+ public:
+  virtual ~Loss() = default;
+
+  /// Notes down what must be worked out once per collected batch, before the policy changes
+  /// (returns, advantages). Called without gradient.
+  virtual Trajectory prepare(const Trajectory& trajectory, const PolicyOutput& online,
+                             const Reward& reward) const {
+    (void)online;
+    (void)reward;
+    return trajectory;
+  }
+  /// Whether `prepare` does anything.
+  virtual bool prepares() const { return false; }
+  /// Whether the loss reads `LossInput::target`.
+  virtual bool needs_target() const { return false; }
+
+  /// May be called from several threads at once.
+  virtual LossOutput operator()(const LossInput& input) const = 0;
+};
+
+/// The largest difference between the log-probability recorded while acting and the one worked out
+/// while learning, over the policy's own steps: float32[]. Sampler and trainer must agree.
+///
+/// @param log_prob float32[B, T], worked out while learning.
+/// @param where bool[B, T].
+Tensor log_prob_difference(const Trajectory& trajectory, const Tensor& log_prob,
+                           const Tensor& where);
+
+}  // namespace rl

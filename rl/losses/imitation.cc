@@ -1,0 +1,30 @@
+#include "rl/losses/imitation.h"
+
+#include <torch/torch.h>
+
+#include "rl/check.h"
+
+namespace rl {
+
+LossOutput Imitation::operator()(const LossInput& input) const {
+  require(!input.reward.terms.empty(), "imitation needs at least one reward term");
+  std::vector<double> scale;
+  for (double weight : input.reward.weights()) scale.push_back(-weight);
+  scale.push_back(0);  // the log-probability only rides along, to be compared with the actor's
+  const StateSum sum =
+      sum_states(input.online, input.trajectory, input.weight, scale, [&](const Opinion& opinion) {
+        const Tensor rewards = input.reward.columns(opinion);
+        const Tensor log_prob = opinion.action_log_prob().detach().unsqueeze(-1);
+        return torch::cat({rewards, log_prob}, -1);
+      });
+  LossOutput output{sum.total, {}};
+  for (size_t i = 0; i < input.reward.terms.size(); ++i) {
+    const Tensor term = sum.values.select(-1, static_cast<int64_t>(i));
+    output.metrics.sums["reward/" + input.reward.terms[i].name] = (term * input.weight).sum();
+  }
+  output.metrics.maxima["log_prob_difference"] =
+      log_prob_difference(input.trajectory, sum.values.select(-1, -1), input.weight != 0);
+  return output;
+}
+
+}  // namespace rl

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace rl {
+
+/// How the cores are shared: `shards` parts of a batch at a time, `per_shard` threads inside the
+/// operators of each.
+///
+/// Small models scale over shards, for operators on little data mostly wait for each other; large ones
+/// over threads inside operators.
+struct Threads {
+  int shards = 1;
+  int per_shard = 1;
+
+  int total() const { return shards * per_shard; }
+};
+
+/// Runs f(0) .. f(count - 1), `threads.shards` at a time, and returns when all are done. Rethrows the
+/// first error. Which thread runs what has no influence on results.
+void run_parallel(const Threads& threads, int64_t count, const std::function<void(int64_t)>& f);
+
+/// Cuts [0, size) into `parts` ranges of nearly equal length and gives the begin of range i.
+inline int64_t part_begin(int64_t size, int64_t parts, int64_t i) { return size * i / parts; }
+
+}  // namespace rl

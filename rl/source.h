@@ -1,0 +1,89 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "rl/environment.h"
+#include "rl/parallel.h"
+#include "rl/policy.h"
+#include "rl/trajectory.h"
+
+namespace rl {
+
+class State;
+
+/// Where experience comes from: a data set, the policy itself, a teacher, a mixture.
+///
+/// What is collected is a function of the episode ids (and of the policy), not of what was collected
+/// before: a restart needs nothing but the next id, and a batch may be cut at will.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  /// Plays, or looks up, the episodes with the given ids.
+  ///
+  /// @param episodes int64[B], on the host.
+  /// @param progress share of the training done, in [0, 1).
+  virtual Trajectory collect(const Tensor& episodes, double progress) = 0;
+
+  /// What a restart needs beyond the next id; most sources need nothing.
+  virtual void save(State& state) const { (void)state; }
+  virtual void load(const State& state) { (void)state; }
+};
+
+/// Plays B episodes to their end. Rows that are over leave the batch.
+///
+/// @param own whether the actor is the policy that learns (noted in the trajectory).
+Trajectory play(Environment& environment, Actor& actor, const Tensor& episodes, bool own);
+
+/// Whole episodes played by an actor, cut into shards that play at the same time.
+class Rollout : public Source {
+ public:
+  /// A world and somebody who acts in it; one pair per shard.
+  struct Stage {
+    std::unique_ptr<Environment> environment;
+    std::unique_ptr<Actor> actor;
+  };
+
+  /// @param make gives a new stage, called once per shard.
+  Rollout(const std::function<Stage()>& make, const Threads& threads, bool own);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+
+ private:
+  Threads threads_;
+  bool own_;
+  std::vector<Stage> stages_;
+};
+
+/// Pieces of `steps` steps from a world that restarts by itself: what PPO and DQN learn from. Episodes
+/// go on from piece to piece.
+class Segments : public Source {
+ public:
+  Segments(std::unique_ptr<Environment> environment, std::unique_ptr<Actor> actor, int64_t steps);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+
+ private:
+  std::unique_ptr<Environment> environment_;
+  std::unique_ptr<Actor> actor_;
+  int64_t steps_;
+  TimeStep now_;
+};
+
+/// Asks a prior what it thinks of everything another source collects, part by part.
+class Judged : public Source {
+ public:
+  /// @param part_tokens states judged at a time per shard.
+  Judged(std::unique_ptr<Source> source, std::shared_ptr<const Prior> prior, const Threads& threads,
+         int64_t part_tokens);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+  void save(State& state) const override { source_->save(state); }
+  void load(const State& state) override { source_->load(state); }
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::shared_ptr<const Prior> prior_;
+  Threads threads_;
+  int64_t part_tokens_;
+};
+
+}  // namespace rl

@@ -1,0 +1,81 @@
+#include "rl/train_loop.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "rl/check.h"
+
+namespace rl {
+namespace {
+
+void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
+  const int64_t count =
+      options.episodes_per_collect > 0 ? options.episodes_per_collect : options.batch_size;
+  const Tensor episodes = torch::arange(progress.next_episode, progress.next_episode + count);
+  Trajectory batch = agent.source->collect(episodes, progress.share(options));
+  for (const auto& learner : agent.learners) batch = learner->prepare(batch);
+  agent.memory.add(batch);
+  progress.next_episode += count;
+  progress.updates_since_collect = 0;
+}
+
+}  // namespace
+
+double Progress::share(const TrainOptions& options) const {
+  double share = 0;
+  if (options.steps > 0) {
+    share = std::max(share, static_cast<double>(updates) / static_cast<double>(options.steps));
+  }
+  if (options.step_budget > 0) {
+    share = std::max(share,
+                     static_cast<double>(trained_steps) / static_cast<double>(options.step_budget));
+  }
+  return std::min(share, 1.0);
+}
+
+bool Progress::done(const TrainOptions& options) const {
+  return (options.steps > 0 && updates >= options.steps) ||
+         (options.step_budget > 0 && trained_steps >= options.step_budget);
+}
+
+void Progress::save(State& state) const {
+  state.put("updates", updates);
+  state.put("trained_steps", trained_steps);
+  state.put("next_episode", next_episode);
+  state.put("updates_since_collect", updates_since_collect);
+}
+
+void Progress::load(const State& state) {
+  updates = state.integer("updates");
+  trained_steps = state.integer("trained_steps");
+  next_episode = state.integer("next_episode");
+  updates_since_collect = state.integer("updates_since_collect");
+}
+
+void train(Agent& agent, const TrainOptions& options, Progress& progress,
+           const AfterUpdate& after_update) {
+  require(options.steps > 0 || options.step_budget > 0,
+          "training needs a number of updates or a budget of trained steps");
+  require(options.batch_size >= 1, "batch_size must be at least 1");
+  bool go_on = true;
+  while (go_on && !progress.done(options)) {
+    const bool due = options.updates_per_collect > 0 &&
+                     progress.updates_since_collect >= options.updates_per_collect;
+    std::optional<Trajectory> batch;
+    if (!due) batch = agent.memory.sample(options.batch_size);
+    if (!batch) {
+      collect(agent, options, progress);
+      continue;
+    }
+    Metrics metrics;
+    for (const auto& learner : agent.learners) learner->accumulate(*batch);
+    for (const auto& learner : agent.learners) metrics.merge(learner->step());
+    ++progress.updates;
+    ++progress.updates_since_collect;
+    progress.trained_steps += static_cast<int64_t>(metrics["steps"]);
+    go_on = after_update(progress, metrics);
+  }
+}
+
+}  // namespace rl
