@@ -57,16 +57,17 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
   const bool wanted = std::any_of(objectives_.begin(), objectives_.end(),
                                   [](const Objective& o) { return o.loss->prepares(); });
   if (!wanted) return batch;
-  return map_parts(batch, options_.micro_batch_tokens, options_.threads,
-                   [&](const Trajectory& part) {
-                     torch::NoGradGuard no_grad;
-                     const PolicyOutput online = model_->evaluate(part);
-                     Trajectory result = part;
-                     for (const Objective& objective : objectives_) {
-                       result = objective.loss->prepare(result, online, objective.reward);
-                     }
-                     return result;
-                   });
+  Trajectory prepared =
+      map_parts(batch, options_.micro_batch_tokens, options_.threads, [&](const Trajectory& part) {
+        torch::NoGradGuard no_grad;
+        Trajectory result = part;
+        for (const Objective& objective : objectives_) {
+          result = objective.loss->prepare(result, *model_, objective.reward);
+        }
+        return result;
+      });
+  for (const Objective& objective : objectives_) prepared = objective.loss->complete(prepared);
+  return prepared;
 }
 
 Tensor Learner::weight_of(const Trajectory& batch) const {

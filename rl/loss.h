@@ -38,15 +38,17 @@ class Loss {
  public:
   virtual ~Loss() = default;
 
-  /// Notes down what must be worked out once per collected batch, before the policy changes
-  /// (returns, advantages). Called without gradient.
-  virtual Trajectory prepare(const Trajectory& trajectory, const PolicyOutput& online,
+  /// Notes down, once per collected batch and before the policy changes, what the loss needs of the
+  /// policy as it acted. Called without gradient, for parts of the batch.
+  virtual Trajectory prepare(const Trajectory& part, const PolicyModel& policy,
                              const Reward& reward) const {
-    (void)online;
+    (void)policy;
     (void)reward;
-    return trajectory;
+    return part;
   }
-  /// Whether `prepare` does anything.
+  /// Follows `prepare`, with the whole batch: what depends on all of its rows (normalisation).
+  virtual Trajectory complete(const Trajectory& batch) const { return batch; }
+  /// Whether `prepare` and `complete` do anything.
   virtual bool prepares() const { return false; }
   /// Whether the loss reads `LossInput::target`.
   virtual bool needs_target() const { return false; }

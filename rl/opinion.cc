@@ -216,6 +216,11 @@ Tensor values_of(const Call& call) {
   return torch::cat(values);
 }
 
+// LibTorch's functions take no undefined tensors.
+Tensor or_empty(const Tensor& x, const Tensor& like) {
+  return x.defined() ? x : torch::empty({0}, like.options());
+}
+
 const Tensor& remember(std::optional<Tensor>& slot, const std::function<Tensor()>& make) {
   if (!slot) slot = make();
   return *slot;

@@ -161,4 +161,8 @@ Trajectory concatenate(const std::vector<Trajectory>& parts) {
   return Trajectory::from_tensors(joined, parts.front().actions.prior_readout);
 }
 
+Tensor next_column(const Tensor& x) {
+  return torch::cat({x.slice(1, 1), torch::zeros_like(x.slice(1, 0, 1))}, 1);
+}
+
 }  // namespace rl

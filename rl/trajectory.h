@@ -56,4 +56,9 @@ struct Trajectory {
 /// The rows of all parts in order, padded to the longest. Action sets must be of one kind.
 Trajectory concatenate(const std::vector<Trajectory>& parts);
 
+/// What stands one column further, and 0 in the last: values of next states from values of states.
+///
+/// @param x [B, T].
+Tensor next_column(const Tensor& x);
+
 }  // namespace rl

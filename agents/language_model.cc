@@ -1,0 +1,118 @@
+#include "agents/language_model.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "rl/check.h"
+#include "rl/random.h"
+
+namespace agents {
+
+using rl::Tensor;
+
+namespace {
+
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
+
+std::vector<int64_t> to_vector(const Tensor& x) {
+  const Tensor host = x.to(torch::kCPU, torch::kInt64).contiguous();
+  return {host.data_ptr<int64_t>(), host.data_ptr<int64_t>() + host.numel()};
+}
+
+}  // namespace
+
+HiddenStates hidden_states(Decoder decoder, const rl::Trajectory& t, double temperature) {
+  rl::require(t.start.defined(), "a language model reads prefixes, the trajectory has none");
+  const std::vector<int64_t> starts = to_vector(t.start);
+  const auto [first, last] = std::minmax_element(starts.begin(), starts.end());
+  const int64_t end = std::min(*last + t.length(), t.observation.size(1));
+  const Tensor hidden = decoder->forward(t.observation.narrow(1, 0, end), /*from=*/*first);
+  const int64_t rows = t.size(), columns = t.length(), width = hidden.size(1);
+  const Tensor place =
+      (t.start - *first).unsqueeze(1) + torch::arange(columns, t.start.options()).unsqueeze(0);
+  const Tensor flat = place.clamp_max(width - 1) +
+                      torch::arange(rows, t.start.options()).unsqueeze(1) * width;
+  return {hidden.flatten(0, 1).index_select(0, flat.flatten()).view({rows, columns, -1}),
+          {decoder->head_weight(), {}, temperature}};
+}
+
+rl::PolicyOutput LanguageModel::evaluate(const rl::Trajectory& trajectory) const {
+  HiddenStates states = hidden_states(decoder_, trajectory);
+  return {std::move(states.features), std::move(states.readout), {}};
+}
+
+rl::NamedTensors LanguageModel::parameters() const {
+  rl::NamedTensors result;
+  for (const auto& item : decoder_->named_parameters()) {
+    result.emplace_back(item.key(), item.value());
+  }
+  return result;
+}
+
+std::unique_ptr<rl::PolicyModel> LanguageModel::clone() const {
+  return std::make_unique<LanguageModel>(
+      Decoder(std::dynamic_pointer_cast<DecoderImpl>(decoder_->clone())));
+}
+
+Tensor PrefixReader::begin(const Tensor& ids, const Tensor& length, int64_t room) {
+  const std::vector<int64_t> counts = to_vector(length);
+  const int64_t longest = *std::max_element(counts.begin(), counts.end());
+  cache_.emplace(decoder_->new_cache(ids.size(0), longest + room));
+  const Tensor hidden = decoder_->forward(ids.narrow(1, 0, longest), *cache_, counts);
+  const Tensor last = (length.to(hidden.device()) - 1).view({-1, 1, 1});
+  return logits(hidden.gather(1, last.expand({-1, 1, hidden.size(2)})).squeeze(1));
+}
+
+Tensor PrefixReader::advance(const Tensor& ids) {
+  return logits(decoder_->forward(ids.unsqueeze(1), *cache_).squeeze(1));
+}
+
+void PrefixReader::keep(const Tensor& rows) { cache_->keep(to_vector(rows)); }
+
+Tensor PrefixReader::logits(const Tensor& hidden) const {
+  return rl::Readout{decoder_->head_weight(), {}, 1.0}.logits(hidden);
+}
+
+LanguageModelActor::LanguageModelActor(Decoder decoder, const SamplingOptions& sampling,
+                                       int64_t max_new_tokens, uint64_t seed,
+                                       std::string_view role)
+    : reader_(std::move(decoder)),
+      sampling_(sampling),
+      max_new_tokens_(max_new_tokens),
+      key_(rl::role_key(seed, role)) {
+  sampling.validate();
+}
+
+void LanguageModelActor::begin(const rl::TimeStep& first) {
+  logits_ = reader_.begin(first.observation, first.length, max_new_tokens_);
+}
+
+rl::Choice LanguageModelActor::act(const rl::TimeStep& now) {
+  if (!logits_.defined()) {
+    const Tensor last = now.observation.gather(1, (now.length - 1).unsqueeze(1)).squeeze(1);
+    logits_ = reader_.advance(last);
+  }
+  Tensor logits = std::exchange(logits_, Tensor());
+  if (!now.actions.is_full()) {
+    // The policy projected on the tokens on offer.
+    const Tensor offered = torch::full_like(logits, kNothing);
+    const Tensor ids = now.actions.ids.clamp_min(0);
+    const Tensor values = logits.gather(1, ids);
+    const Tensor first = values.narrow(1, 0, 1);  // the first slot is never empty
+    logits = offered.scatter(1, torch::where(now.actions.valid(), ids, ids.narrow(1, 0, 1)),
+                             torch::where(now.actions.valid(), values, first));
+  }
+  const Tensor uniform = rl::uniform(key_, now.episode, now.step).to(logits.device());
+  return sample(logits, sampling_, uniform);
+}
+
+void LanguageModelActor::keep(const Tensor& rows) {
+  reader_.keep(rows);
+  if (logits_.defined()) logits_ = logits_.index_select(0, rows.to(logits_.device()));
+}
+
+}  // namespace agents

@@ -1,0 +1,86 @@
+#include "agents/nets/mlp.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "rl/check.h"
+#include "rl/ops/linear.h"
+
+namespace agents {
+
+using rl::Tensor;
+
+MlpPolicy::MlpPolicy(MlpOptions options) : options_(std::move(options)) {
+  rl::require(options_.inputs >= 1 && options_.actions >= 1 && !options_.hidden.empty(),
+              "a perceptron needs inputs, actions and a hidden layer");
+  // Gains as usual for policy gradients: hidden layers sqrt(2), an even policy, an even value.
+  torch::manual_seed(options_.seed);
+  int64_t in = options_.inputs;
+  for (const int64_t out : options_.hidden) {
+    policy_layers_.push_back(make_layer(out, in, std::sqrt(2.0)));
+    if (options_.value_head) value_layers_.push_back(make_layer(out, in, std::sqrt(2.0)));
+    in = out;
+  }
+  policy_head_ = make_layer(options_.actions, in, 0.01);
+  if (options_.value_head) value_head_ = make_layer(1, in, 1.0);
+}
+
+MlpPolicy::Layer MlpPolicy::make_layer(int64_t out, int64_t in, double gain) const {
+  Tensor weight = torch::empty({out, in});
+  torch::nn::init::orthogonal_(weight, gain);
+  return {weight.requires_grad_(), torch::zeros({out}).requires_grad_()};
+}
+
+Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& observation) const {
+  Tensor x = observation;
+  for (const Layer& layer : layers) x = rl::ops::linear(x, layer.weight, layer.bias).tanh();
+  return x;
+}
+
+Tensor MlpPolicy::logits(const Tensor& observation) const {
+  return rl::ops::linear(features(policy_layers_, observation), policy_head_.weight,
+                         policy_head_.bias);
+}
+
+rl::PolicyOutput MlpPolicy::evaluate(const rl::Trajectory& trajectory) const {
+  rl::PolicyOutput output{features(policy_layers_, trajectory.observation),
+                          {policy_head_.weight, policy_head_.bias, 1.0},
+                          {}};
+  if (options_.value_head) {
+    output.value = rl::ops::linear(features(value_layers_, trajectory.observation),
+                                   value_head_.weight, value_head_.bias)
+                       .squeeze(-1);
+  }
+  return output;
+}
+
+rl::NamedTensors MlpPolicy::parameters() const {
+  rl::NamedTensors result;
+  const auto add = [&](const std::string& name, const Layer& layer) {
+    if (!layer.weight.defined()) return;
+    result.emplace_back(name + ".weight", layer.weight);
+    result.emplace_back(name + ".bias", layer.bias);
+  };
+  for (size_t i = 0; i < policy_layers_.size(); ++i) {
+    add("policy." + std::to_string(i), policy_layers_[i]);
+  }
+  add("policy.head", policy_head_);
+  for (size_t i = 0; i < value_layers_.size(); ++i) {
+    add("value." + std::to_string(i), value_layers_[i]);
+  }
+  add("value.head", value_head_);
+  return result;
+}
+
+std::unique_ptr<rl::PolicyModel> MlpPolicy::clone() const {
+  auto copy = std::make_unique<MlpPolicy>(options_);
+  torch::NoGradGuard no_grad;
+  const rl::NamedTensors from = parameters(), to = copy->parameters();
+  for (size_t i = 0; i < from.size(); ++i) Tensor(to[i].second).copy_(from[i].second);
+  return copy;
+}
+
+}  // namespace agents

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "rl/policy.h"
+
+namespace agents {
+
+struct MlpOptions {
+  int64_t inputs = 0;
+  int64_t actions = 0;
+  std::vector<int64_t> hidden = {64, 64};  // widths of the layers, tanh between
+  bool value_head = false;                 // a second network of the same shape predicts the return
+  uint64_t seed = 1;                       // of the orthogonal initial weights
+};
+
+/// A policy for small worlds: a multi-layer perceptron over float observations.
+class MlpPolicy : public rl::PolicyModel {
+ public:
+  /// @throws std::invalid_argument for sizes out of range.
+  explicit MlpPolicy(MlpOptions options);
+
+  rl::PolicyOutput evaluate(const rl::Trajectory& trajectory) const override;
+  rl::NamedTensors parameters() const override;
+  std::unique_ptr<rl::PolicyModel> clone() const override;
+
+  /// Logits of all actions: float32[..., A] from observations float32[..., inputs].
+  rl::Tensor logits(const rl::Tensor& observation) const;
+
+ private:
+  struct Layer {
+    rl::Tensor weight, bias;
+  };
+
+  Layer make_layer(int64_t out, int64_t in, double gain) const;
+  rl::Tensor features(const std::vector<Layer>& layers, const rl::Tensor& observation) const;
+
+  MlpOptions options_;
+  std::vector<Layer> policy_layers_, value_layers_;
+  Layer policy_head_, value_head_;
+};
+
+}  // namespace agents

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "rl/policy.h"
+#include "rl/tensor.h"
+
+namespace agents {
+
+/// How an action is drawn from logits. Filters apply in this order, each to what the one before left.
+struct SamplingOptions {
+  double temperature = 1.0;  // logits are divided by it; 0: always the likeliest
+  int64_t top_k = 0;         // only the k likeliest; 0: all
+  double top_p = 1.0;        // only the smallest set of the likeliest whose mass reaches p
+  double min_p = 0.0;        // only actions at least this share as likely as the likeliest
+
+  /// Whether actions are drawn from the policy as it is.
+  bool is_plain() const {
+    return temperature == 1.0 && top_k == 0 && top_p >= 1.0 && min_p <= 0.0;
+  }
+  /// @throws std::invalid_argument naming the option that is out of range.
+  void validate() const;
+};
+
+/// Draws one action per row by inverting the cumulative distribution.
+///
+/// @param logits float[B, A]; -inf where an action is not on offer.
+/// @param uniform float64[B] in [0, 1), one draw per row.
+/// @return the actions and their log-probabilities under the filtered distribution; those of the
+///         likeliest action (temperature 0) are the policy's own.
+rl::Choice sample(const rl::Tensor& logits, const SamplingOptions& options,
+                  const rl::Tensor& uniform);
+
+}  // namespace agents

@@ -1,0 +1,73 @@
+#include "rl/losses/inverse_soft_q.h"
+
+#include <torch/torch.h>
+
+#include "rl/check.h"
+
+namespace rl {
+namespace {
+
+// Columns worked out per state.
+enum Column : int64_t { kTaken, kValue, kSupport, kLogProb, kColumns };
+
+}  // namespace
+
+InverseSoftQ::InverseSoftQ(InverseSoftQOptions options) : options_(options) {
+  require(options.tail == ops::Tail::drop || options.tail == ops::Tail::lump ||
+              options.tail == ops::Tail::support,
+          "inverse soft Q-learning takes the tail lump, drop or support");
+  require(options.out_of_set != OutOfSet::tail || options.tail == ops::Tail::lump,
+          "an action outside the set can only be the tail action if the tail is lumped");
+  require(options.gamma >= 0 && options.gamma <= 1,
+          "gamma must be in [0, 1], found " + std::to_string(options.gamma));
+}
+
+Trajectory InverseSoftQ::prepare(const Trajectory& part, const PolicyModel& policy,
+                                 const Reward& reward) const {
+  (void)policy;
+  (void)reward;
+  Trajectory result = part;
+  result.mask = part.mask.logical_and(slot_of(part.actions, part.action) >= 0);
+  return result;
+}
+
+Tensor InverseSoftQ::columns(const Opinion& opinion) const {
+  const Tensor shift = ops::gauge_shift(options_.gauge, opinion.max_logit(),
+                                        opinion.log_normalizer());
+  const Tensor q = ops::gauged(opinion.logits(), shift, options_.q_min);
+  const bool reduced = !opinion.actions().is_full();
+  Tensor tail_q;
+  if (options_.tail == ops::Tail::lump && reduced) {
+    tail_q = ops::gauged(opinion.tail_log_prob() + opinion.log_normalizer(), shift, options_.q_min);
+  }
+  const Tensor slot = opinion.slot();
+  Tensor taken = q.gather(-1, slot.clamp_min(0).unsqueeze(-1)).squeeze(-1);
+  if (tail_q.defined()) taken = torch::where(slot < 0, tail_q, taken);
+  Tensor support = torch::zeros_like(taken);
+  if (options_.tail == ops::Tail::support && reduced) {
+    support = -opinion.log_probs().logsumexp(-1);
+  }
+  return torch::stack(
+      {taken, ops::soft_value(q, tail_q), support, opinion.action_log_prob().detach()}, -1);
+}
+
+LossOutput InverseSoftQ::operator()(const LossInput& input) const {
+  const Trajectory& t = input.trajectory;
+  const Tensor found =
+      map_states(input.online, t, t.state_mask, [&](const Opinion& o) { return columns(o); },
+                 kColumns);
+  const ops::TdDistillation td = ops::td_distillation(
+      found.select(-1, kTaken), found.select(-1, kValue), found.select(-1, kSupport),
+      t.discount * options_.gamma, input.weight != 0, options_.td);
+  const auto mean = [&](const Tensor& x) { return (x.detach() * input.weight).sum(); };
+  LossOutput output{(td.loss * input.weight).sum(), {}};
+  output.metrics.sums["likelihood"] = mean(td.likelihood);
+  output.metrics.sums["chi2"] = mean(td.chi2);
+  output.metrics.sums["support"] = mean(td.support);
+  output.metrics.sums["implied_reward"] = mean(td.implied_reward);
+  output.metrics.maxima["log_prob_difference"] =
+      log_prob_difference(t, found.select(-1, kLogProb), input.weight != 0);
+  return output;
+}
+
+}  // namespace rl

@@ -1,0 +1,223 @@
+#include "rl/learner.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "rl/losses/imitation.h"
+#include "rl/opinion.h"
+#include "rl/ops/divergence.h"
+#include "rl/ops/linear.h"
+#include "rl/replay_buffer.h"
+#include "tests/toy/readout_policy.h"
+
+namespace rl {
+namespace {
+
+using toy::make_batch;
+using toy::ReadoutPolicy;
+
+RewardTerm minus_forward_kl() {
+  return [](const Opinion& o) {
+    return -ops::forward_kl(o.prior_log_probs(), o.log_probs(), o.prior_tail_log_prob(),
+                            o.tail_log_prob());
+  };
+}
+
+std::vector<Objective> imitate(RewardTerm term) {
+  std::vector<Objective> objectives;
+  objectives.push_back({"imitation", 1.0, std::make_unique<Imitation>(), {{{"kl", 1.0, term}}}});
+  return objectives;
+}
+
+// A second, slower formula: everything at once by autograd.
+TEST(SumStates, EqualsTheSumOverFullRows) {
+  const Trajectory batch = make_batch(6, 5, 40, 7, /*reduced=*/true);
+  ReadoutPolicy policy(8, 40, 3);
+  const PolicyOutput output = policy.evaluate(batch);
+  const Tensor weight = batch.mask.to(torch::kFloat32) * 0.5;
+  const StateSum sum = sum_states(output, batch, weight, {2.0, 0.0}, [](const Opinion& o) {
+    return torch::stack({minus_forward_kl()(o), o.action_log_prob()}, -1);
+  });
+  const auto found = torch::autograd::grad({sum.total}, {policy.weight, policy.table});
+
+  const PolicyOutput again = policy.evaluate(batch);
+  const Tensor logits = torch::matmul(again.features, policy.weight.t()).flatten(0, 1);
+  const auto flat = [](const Tensor& x) { return x.flatten(0, 1); };
+  const Opinion all(logits, batch.actions.map(flat), batch.action.flatten());
+  const Tensor expected = (2.0 * minus_forward_kl()(all) * weight.flatten()).sum();
+  const auto wanted = torch::autograd::grad({expected}, {policy.weight, policy.table});
+  EXPECT_NEAR(sum.total.item<double>(), expected.item<double>(), 1e-4);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_TRUE(found[i].allclose(wanted[i], 1e-5, 1e-6));
+  }
+}
+
+TEST(MapStates, HasValueAndGradientOfTheFullRows) {
+  const Trajectory batch = make_batch(4, 3, 30, 5, /*reduced=*/true);
+  ReadoutPolicy policy(8, 30, 3);
+  const auto f = [](const Opinion& o) {
+    return torch::stack({o.tail_log_prob(), o.max_logit(), o.action_log_prob().square()}, -1);
+  };
+  const Tensor factor = torch::rand({4, 3, 3});
+  const Tensor mapped = map_states(policy.evaluate(batch), batch, batch.mask, f, 3);
+  const auto found =
+      torch::autograd::grad({(mapped * factor).sum()}, {policy.weight, policy.table});
+
+  const PolicyOutput again = policy.evaluate(batch);
+  const Tensor logits = torch::matmul(again.features, policy.weight.t()).flatten(0, 1);
+  const auto flat = [](const Tensor& x) { return x.flatten(0, 1); };
+  const Opinion all(logits, batch.actions.map(flat), batch.action.flatten());
+  const Tensor rows = f(all) * flat(batch.mask).unsqueeze(-1);
+  EXPECT_TRUE(mapped.flatten(0, 1).allclose(rows, 1e-5, 1e-6));
+  const auto wanted =
+      torch::autograd::grad({(rows * flat(factor)).sum()}, {policy.weight, policy.table});
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_TRUE(found[i].allclose(wanted[i], 1e-5, 1e-6));
+  }
+}
+
+std::vector<Tensor> gradients_with(int64_t micro_batch_tokens, int shards, Average average) {
+  const Trajectory batch = make_batch(10, 6, 40, 7, /*reduced=*/true);
+  LearnerOptions options;
+  options.micro_batch_tokens = micro_batch_tokens;
+  options.average = average;
+  options.threads = {shards, 1};
+  Learner learner(std::make_shared<ReadoutPolicy>(8, 40, 3), imitate(minus_forward_kl()), options);
+  learner.accumulate(batch);
+  return learner.gradients();
+}
+
+TEST(Learner, GivesTheSameGradientHoweverTheBatchIsCut) {
+  for (const Average average : {Average::kSteps, Average::kRows}) {
+    const std::vector<Tensor> whole = gradients_with(1000, 1, average);
+    for (const auto& [tokens, shards] : {std::pair{30, 1}, {12, 1}, {1000, 2}, {12, 2}}) {
+      const std::vector<Tensor> cut = gradients_with(tokens, shards, average);
+      for (size_t i = 0; i < whole.size(); ++i) {
+        EXPECT_LE((cut[i] - whole[i]).abs().max().item<double>(), 1e-6);
+      }
+    }
+  }
+}
+
+// One row of 1 step and one of 5: the mean over steps counts every step alike.
+TEST(Learner, AveragesOverTheStepsOfTheWholeUpdate) {
+  const Trajectory batch = make_batch(2, 5, 12, 3, /*reduced=*/false);
+  Trajectory ragged = batch;
+  ragged.mask = torch::zeros_like(batch.mask);
+  ragged.mask[0][0] = true;
+  ragged.mask[1].fill_(true);
+  ragged.state_mask = ragged.mask;
+  ReadoutPolicy policy(8, 12, 3);
+  const Tensor per_state =
+      map_states(policy.evaluate(ragged), ragged, ragged.mask, minus_forward_kl()).detach();
+  const auto loss = [&](Average average) {
+    LearnerOptions options;
+    options.average = average;
+    options.micro_batch_tokens = 1;
+    Learner learner(std::make_shared<ReadoutPolicy>(8, 12, 3), imitate(minus_forward_kl()),
+                    options);
+    learner.accumulate(ragged);
+    return learner.step().at("policy/loss/imitation");
+  };
+  EXPECT_NEAR(loss(Average::kSteps), -per_state.sum().item<double>() / 6, 1e-5);
+  const double rows = (per_state[0][0] + per_state[1].mean()).item<double>() / 2;
+  EXPECT_NEAR(loss(Average::kRows), -rows, 1e-5);
+}
+
+TEST(Learner, NamesALossThatIsNotFiniteAndKeepsTheParameters) {
+  auto policy = std::make_shared<ReadoutPolicy>(8, 12, 3);
+  const Tensor before = policy->weight.detach().clone();
+  Learner learner(policy, imitate([](const Opinion& o) { return o.action_log_prob() / 0.0; }), {});
+  learner.accumulate(make_batch(2, 2, 12, 3, false));
+  try {
+    learner.step();
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("imitation"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("parameters are unchanged"));
+  }
+  EXPECT_TRUE(policy->weight.equal(before));
+}
+
+TEST(Learner, ResumesToTheSameBits) {
+  const auto run = [](int stop_after) {
+    auto policy = std::make_shared<ReadoutPolicy>(8, 20, 3);
+    auto learner = std::make_unique<Learner>(policy, imitate(minus_forward_kl()), LearnerOptions{});
+    for (int i = 0; i < 6; ++i) {
+      if (i == stop_after) {
+        State state;
+        learner->save(state);
+        policy = std::make_shared<ReadoutPolicy>(8, 20, 99);
+        learner = std::make_unique<Learner>(policy, imitate(minus_forward_kl()), LearnerOptions{});
+        learner->load(state);
+      }
+      learner->accumulate(make_batch(4, 3, 20, static_cast<uint64_t>(i), true));
+      learner->step();
+    }
+    return policy->weight.detach().clone();
+  };
+  EXPECT_TRUE(run(-1).equal(run(3)));
+}
+
+TEST(Learner, LearnsToEqualThePrior) {
+  auto policy = std::make_shared<ReadoutPolicy>(16, 12, 3);
+  LearnerOptions options;
+  options.learning_rate = [](int64_t) { return 0.05; };
+  Learner learner(policy, imitate(minus_forward_kl()), options);
+  double loss = 0;
+  for (int i = 0; i < 300; ++i) {
+    learner.accumulate(make_batch(8, 2, 12, 5, false));
+    loss = learner.step().at("policy/loss/imitation");
+  }
+  EXPECT_LT(loss, 1e-2);
+}
+
+TEST(Adam, EqualsTheFormulaByHand) {
+  Tensor parameter = torch::tensor({1.0f});
+  AdamW optimizer({parameter}, {0.9, 0.999, 1e-8, 0.1});
+  optimizer.step({torch::tensor({0.5f})}, torch::ones({}), 0.01, {});
+  // The first step moves by the learning rate whatever the gradient's size, after the decay.
+  EXPECT_NEAR(parameter.item<double>(), 1.0 * (1 - 0.01 * 0.1) - 0.01, 1e-6);
+  optimizer.step({torch::tensor({0.5f})}, torch::ones({}), 0.01, {});
+  EXPECT_NEAR(parameter.item<double>(), (0.999 - 0.01) * 0.999 - 0.01, 1e-6);
+}
+
+TEST(ReplayBuffer, DrainsInOrderAndForgets) {
+  ReplayBuffer memory({}, 1);
+  memory.add(make_batch(5, 2, 12, 1, false));
+  EXPECT_EQ(memory.sample(3)->size(), 3);
+  EXPECT_EQ(memory.sample(3)->size(), 2);
+  EXPECT_FALSE(memory.sample(3).has_value());
+}
+
+TEST(ReplayBuffer, GoesThroughEverythingOncePerEpoch) {
+  ReplayBuffer memory({.capacity = 0, .epochs = 2}, 1);
+  memory.add(make_batch(4, 2, 12, 1, false));
+  const auto seen = [&] {
+    return torch::cat({memory.sample(2)->episode, memory.sample(2)->episode});
+  };
+  EXPECT_TRUE(std::get<0>(seen().sort()).equal(torch::arange(4)));
+  EXPECT_TRUE(std::get<0>(seen().sort()).equal(torch::arange(4)));
+  EXPECT_FALSE(memory.sample(2).has_value());
+}
+
+TEST(ReplayBuffer, ResumesToTheSameDraws) {
+  ReplayBuffer memory({.capacity = 6, .epochs = 1}, 1), other({.capacity = 6, .epochs = 1}, 1);
+  memory.add(make_batch(8, 2, 12, 1, true));
+  EXPECT_EQ(memory.size(), 6);
+  memory.sample(2);
+  State state;
+  memory.save(state);
+  other.load(state, nullptr);
+  const Trajectory a = *memory.sample(4), b = *other.sample(4);
+  EXPECT_TRUE(a.episode.equal(b.episode));
+  EXPECT_TRUE(a.actions.ids.equal(b.actions.ids));
+}
+
+TEST(ReplayBuffer, RefusesToBeSmallerThanABatch) {
+  ReplayBuffer memory({.capacity = 2, .epochs = 1}, 1);
+  EXPECT_THROW(memory.sample(3), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace rl
