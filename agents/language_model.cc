@@ -34,8 +34,8 @@ HiddenStates hidden_states(Decoder decoder, const rl::Trajectory& t, double temp
   const int64_t rows = t.size(), columns = t.length(), width = hidden.size(1);
   const Tensor place =
       (t.start - *first).unsqueeze(1) + torch::arange(columns, t.start.options()).unsqueeze(0);
-  const Tensor flat = place.clamp_max(width - 1) +
-                      torch::arange(rows, t.start.options()).unsqueeze(1) * width;
+  const Tensor flat =
+      place.clamp_max(width - 1) + torch::arange(rows, t.start.options()).unsqueeze(1) * width;
   return {hidden.flatten(0, 1).index_select(0, flat.flatten()).view({rows, columns, -1}),
           {decoder->head_weight(), {}, temperature}};
 }
@@ -78,8 +78,7 @@ Tensor PrefixReader::logits(const Tensor& hidden) const {
 }
 
 LanguageModelActor::LanguageModelActor(Decoder decoder, const SamplingOptions& sampling,
-                                       int64_t max_new_tokens, uint64_t seed,
-                                       std::string_view role)
+                                       int64_t max_new_tokens, uint64_t seed, std::string_view role)
     : reader_(std::move(decoder)),
       sampling_(sampling),
       max_new_tokens_(max_new_tokens),

@@ -60,8 +60,8 @@ rl::Choice sample(const Tensor& logits, const SamplingOptions& options, const Te
   const Tensor total = cumulative.narrow(-1, cumulative.size(-1) - 1, 1);
   // Strictly below the total, so that the draw falls on an action of positive probability.
   const Tensor below = std::numeric_limits<float>::epsilon() * total;
-  const Tensor point = torch::minimum(uniform.unsqueeze(-1).to(torch::kFloat32) * total,
-                                      total - below);
+  const Tensor point =
+      torch::minimum(uniform.unsqueeze(-1).to(torch::kFloat32) * total, total - below);
   const Tensor ids = torch::searchsorted(cumulative, point.contiguous(), /*out_int32=*/false,
                                          /*right=*/true);
   return pick(ids.squeeze(-1).clamp_max(row.size(-1) - 1), log_probs);

@@ -15,9 +15,7 @@ struct SamplingOptions {
   double min_p = 0.0;        // only actions at least this share as likely as the likeliest
 
   /// Whether actions are drawn from the policy as it is.
-  bool is_plain() const {
-    return temperature == 1.0 && top_k == 0 && top_p >= 1.0 && min_p <= 0.0;
-  }
+  bool is_plain() const { return temperature == 1.0 && top_k == 0 && top_p >= 1.0 && min_p <= 0.0; }
   /// @throws std::invalid_argument naming the option that is out of range.
   void validate() const;
 };

@@ -10,6 +10,7 @@
 #include "rl/adam_w.h"
 #include "rl/checkpoint.h"
 #include "rl/loss.h"
+#include "rl/metrics.h"
 #include "rl/parallel.h"
 #include "rl/policy.h"
 #include "rl/trajectory.h"
@@ -41,9 +42,6 @@ struct LearnerOptions {
   int64_t target_copy_every = 0;
   double target_average = 0;
 };
-
-/// Metrics of one update.
-using Metrics = std::map<std::string, double>;
 
 /// The gradient step; the only place that runs a backward pass for learning.
 ///

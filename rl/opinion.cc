@@ -300,10 +300,12 @@ Tensor map_states(const PolicyOutput& policy, const Trajectory& trajectory, cons
     if (columns > 0) shape.push_back(columns);
     return torch::zeros(shape, policy.features.options().dtype(torch::kFloat32));
   }
-  const Tensor values = wants_gradient(policy)
-                            ? MapFunction::apply(call->rows.features, policy.readout.weight,
-                                                 policy.readout.bias, call)
-                            : values_of(*call);
+  const Tensor values =
+      wants_gradient(policy)
+          ? MapFunction::apply(call->rows.features,
+                               or_empty(policy.readout.weight, policy.features),
+                               or_empty(policy.readout.bias, policy.features), call)
+          : values_of(*call);
   return scatter_rows(values, call->rows.index, trajectory);
 }
 
@@ -321,7 +323,8 @@ StateSum sum_states(const PolicyOutput& policy, const Trajectory& trajectory, co
   call->weight = weight.flatten().index_select(0, call->rows.index);
   if (wants_gradient(policy)) {
     const auto result =
-        SumFunction::apply(call->rows.features, policy.readout.weight, policy.readout.bias, call);
+        SumFunction::apply(call->rows.features, or_empty(policy.readout.weight, policy.features),
+                           or_empty(policy.readout.bias, policy.features), call);
     return {result[0], scatter_rows(result[1], call->rows.index, trajectory)};
   }
   const Tensor values = values_of(*call);

@@ -7,6 +7,8 @@
 
 #include "rl/batching.h"
 #include "rl/check.h"
+#include "rl/checkpoint.h"
+#include "rl/random.h"
 
 namespace rl {
 namespace {
@@ -220,6 +222,38 @@ Trajectory Judged::collect(const Tensor& episodes, double progress) {
     torch::NoGradGuard inner;
     return part.with(prior_->judge(part));
   });
+}
+
+Mix::Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
+         std::function<double(double)> share, bool per_row, uint64_t seed)
+    : first_(std::move(first)),
+      second_(std::move(second)),
+      share_(std::move(share)),
+      per_row_(per_row),
+      key_(role_key(seed, "mix")) {}
+
+Trajectory Mix::collect(const Tensor& episodes, double progress) {
+  const Tensor deciding = per_row_ ? episodes : episodes.narrow(0, 0, 1).expand_as(episodes);
+  const Tensor to_second = uniform(key_, deciding, torch::zeros_like(episodes)) < share_(progress);
+  const Tensor for_first = episodes.masked_select(to_second.logical_not());
+  const Tensor for_second = episodes.masked_select(to_second);
+  std::vector<Trajectory> parts;
+  if (for_first.size(0) > 0) parts.push_back(first_->collect(for_first, progress));
+  if (for_second.size(0) > 0) parts.push_back(second_->collect(for_second, progress));
+  return concatenate(parts);
+}
+
+void Mix::save(State& state) const {
+  State first, second;
+  first_->save(first);
+  second_->save(second);
+  state.put("first", first);
+  state.put("second", second);
+}
+
+void Mix::load(const State& state) {
+  first_->load(state.part("first"));
+  second_->load(state.part("second"));
 }
 
 }  // namespace rl

@@ -69,6 +69,25 @@ class Segments : public Source {
   TimeStep now_;
 };
 
+/// Two sources in a mixture whose shares may change in the course of the training.
+class Mix : public Source {
+ public:
+  /// @param share of the second source, in [0, 1], by progress.
+  /// @param per_row whether each episode is drawn by itself, or a whole batch at once.
+  /// @param seed of the draws, which are functions of the episode ids.
+  Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
+      std::function<double(double)> share, bool per_row, uint64_t seed);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+  void save(State& state) const override;
+  void load(const State& state) override;
+
+ private:
+  std::unique_ptr<Source> first_, second_;
+  std::function<double(double)> share_;
+  bool per_row_;
+  uint64_t key_;
+};
+
 /// Asks a prior what it thinks of everything another source collects, part by part.
 class Judged : public Source {
  public:

@@ -70,10 +70,10 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
     }
     Metrics metrics;
     for (const auto& learner : agent.learners) learner->accumulate(*batch);
-    for (const auto& learner : agent.learners) metrics.merge(learner->step());
+    for (const auto& learner : agent.learners) merge(metrics, learner->step());
     ++progress.updates;
     ++progress.updates_since_collect;
-    progress.trained_steps += static_cast<int64_t>(metrics["steps"]);
+    progress.trained_steps += static_cast<int64_t>(metrics["trained_steps"]);
     go_on = after_update(progress, metrics);
   }
 }

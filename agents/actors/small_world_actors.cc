@@ -37,10 +37,10 @@ rl::Choice EpsilonGreedy::act(const rl::TimeStep& now) {
       (rl::uniform(action_key_, now.episode, now.step) * actions).to(torch::kInt64);
   const Tensor explores = rl::uniform(explore_key_, now.episode, now.step) < epsilon;
   const Tensor chosen = torch::where(explores, random, greedy);
-  const Tensor prob = torch::where(chosen == greedy,
-                                   torch::full_like(logits.select(-1, 0), 1 - epsilon),
-                                   torch::zeros_like(logits.select(-1, 0))) +
-                      epsilon / actions;
+  const Tensor prob =
+      torch::where(chosen == greedy, torch::full_like(logits.select(-1, 0), 1 - epsilon),
+                   torch::zeros_like(logits.select(-1, 0))) +
+      epsilon / actions;
   return {chosen, prob.log()};
 }
 

@@ -19,8 +19,8 @@ TokenEnvironment::TokenEnvironment(TokenEnvironmentOptions options, PromptOf pro
   rl::require(options_.vocabulary_size >= 1, "a token environment needs a vocabulary");
   rl::require(options_.max_new_tokens >= 1, "max_new_tokens must be at least 1, found " +
                                                 std::to_string(options_.max_new_tokens));
-  spec_.observation = {"ids", {-1}, torch::kInt64, 0,
-                       static_cast<double>(options_.vocabulary_size - 1)};
+  spec_.observation = {
+      "ids", {-1}, torch::kInt64, 0, static_cast<double>(options_.vocabulary_size - 1)};
   spec_.observation_is_prefix = true;
   spec_.action_count = spec_.max_actions = options_.vocabulary_size;
   spec_.max_episode_steps = options_.max_new_tokens;
@@ -41,7 +41,8 @@ TimeStep TokenEnvironment::reset(const Tensor& episodes) {
   ids_ = torch::zeros({count, longest + options_.max_new_tokens}, torch::kInt64);
   for (int64_t i = 0; i < count; ++i) {
     const std::vector<int64_t>& prompt = prompts[static_cast<size_t>(i)];
-    ids_[i].narrow(0, 0, lengths[static_cast<size_t>(i)])
+    ids_[i]
+        .narrow(0, 0, lengths[static_cast<size_t>(i)])
         .copy_(torch::tensor(prompt, torch::kInt64));
   }
   now_ = {.observation = ids_.narrow(1, 0, longest),

@@ -32,8 +32,8 @@ Trajectory InverseSoftQ::prepare(const Trajectory& part, const PolicyModel& poli
 }
 
 Tensor InverseSoftQ::columns(const Opinion& opinion) const {
-  const Tensor shift = ops::gauge_shift(options_.gauge, opinion.max_logit(),
-                                        opinion.log_normalizer());
+  const Tensor shift =
+      ops::gauge_shift(options_.gauge, opinion.max_logit(), opinion.log_normalizer());
   const Tensor q = ops::gauged(opinion.logits(), shift, options_.q_min);
   const bool reduced = !opinion.actions().is_full();
   Tensor tail_q;
@@ -53,9 +53,8 @@ Tensor InverseSoftQ::columns(const Opinion& opinion) const {
 
 LossOutput InverseSoftQ::operator()(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
-  const Tensor found =
-      map_states(input.online, t, t.state_mask, [&](const Opinion& o) { return columns(o); },
-                 kColumns);
+  const Tensor found = map_states(
+      input.online, t, t.state_mask, [&](const Opinion& o) { return columns(o); }, kColumns);
   const ops::TdDistillation td = ops::td_distillation(
       found.select(-1, kTaken), found.select(-1, kValue), found.select(-1, kSupport),
       t.discount * options_.gamma, input.weight != 0, options_.td);

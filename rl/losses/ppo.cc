@@ -8,8 +8,7 @@
 namespace rl {
 Ppo::Ppo(PpoOptions options) : options_(options) {
   const auto in_unit = [](double x, const char* name) {
-    require(x >= 0 && x <= 1,
-            std::string(name) + " must be in [0, 1], found " + std::to_string(x));
+    require(x >= 0 && x <= 1, std::string(name) + " must be in [0, 1], found " + std::to_string(x));
   };
   in_unit(options.gamma, "gamma");
   in_unit(options.lambda, "lambda");
@@ -32,28 +31,31 @@ Trajectory Ppo::prepare(const Trajectory& part, const PolicyModel& policy,
 }
 
 Trajectory Ppo::complete(const Trajectory& batch) const {
-  return batch.with_note("advantage",
-                         ops::normalized_advantage(batch.notes.at("advantage"), batch.mask,
-                                                   options_.normalization));
+  return batch.with_note(
+      "advantage",
+      ops::normalized_advantage(batch.notes.at("advantage"), batch.mask, options_.normalization));
 }
 
 LossOutput Ppo::operator()(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
   const Tensor found = map_states(
       input.online, t, t.mask,
-      [](const Opinion& o) { return torch::stack({o.action_log_prob(), o.entropy()}, -1); }, 2);
+      [](const Opinion& o) {
+        return torch::stack({o.action_log_prob(), o.entropy()}, -1);
+      },
+      2);
   const Tensor log_prob = found.select(-1, 0);
-  const Tensor policy = ops::clipped_surrogate(log_prob, t.behavior_log_prob,
-                                               t.notes.at("advantage"), options_.clip);
+  const Tensor policy =
+      ops::clipped_surrogate(log_prob, t.behavior_log_prob, t.notes.at("advantage"), options_.clip);
   const Tensor value = ops::value_loss(input.online.value, t.notes.at("target"), 1.0,
                                        t.notes.at("old_value"), options_.value_clip);
   const auto sum = [&](const Tensor& x) {
     return (x.masked_fill(t.mask.logical_not(), 0) * input.weight).sum();
   };
   const Tensor policy_sum = sum(policy), value_sum = sum(value), entropy = sum(found.select(-1, 1));
-  LossOutput output{policy_sum + options_.value_coefficient * value_sum -
-                        options_.entropy_coefficient * entropy,
-                    {}};
+  LossOutput output{
+      policy_sum + options_.value_coefficient * value_sum - options_.entropy_coefficient * entropy,
+      {}};
   output.metrics.sums["policy_loss"] = policy_sum.detach();
   output.metrics.sums["value_loss"] = value_sum.detach();
   output.metrics.sums["entropy"] = entropy.detach();

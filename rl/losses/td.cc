@@ -36,8 +36,8 @@ Tensor Td::next_values(const LossInput& input) const {
 
 LossOutput Td::operator()(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
-  const Tensor q = map_states(input.online, t, t.mask,
-                              [](const Opinion& o) { return o.action_logit(); });
+  const Tensor q =
+      map_states(input.online, t, t.mask, [](const Opinion& o) { return o.action_logit(); });
   const Tensor target =
       ops::td_target(input.reward.of(t, input.online), t.discount * options_.gamma,
                      next_column(next_values(input)));

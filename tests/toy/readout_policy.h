@@ -34,7 +34,7 @@ inline Trajectory make_batch(int64_t rows, int64_t steps, int64_t actions, uint6
   torch::manual_seed(seed + 1000);
   const Tensor log_probs = (2 * torch::randn({rows, steps, actions})).log_softmax(-1);
   Trajectory t;
-  t.observation = torch::randint(0, 64, {rows, steps}, torch::kInt64);
+  t.observation = torch::arange(rows * steps).remainder(64).view({rows, steps});
   t.action = torch::randint(0, actions, {rows, steps}, torch::kInt64);
   t.actions = reduced ? top_k(log_probs, 5) : ActionSet{{}, log_probs, {}, {}, nullptr};
   t.behavior_log_prob = torch::zeros({rows, steps});

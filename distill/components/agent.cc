@@ -1,0 +1,63 @@
+#include <optional>
+
+#include "distill/component_options.h"
+#include "distill/components/components.h"
+
+namespace distill {
+namespace {
+
+// Whether an update averages over tokens or first within sequences: one answer per learner.
+rl::Average average_of(const LearnerSpec& spec) {
+  std::optional<std::string> found;
+  for (const ObjectiveSpec& objective : spec.objectives) {
+    if (objective.loss.name != "imitation") continue;
+    const std::string average = bound<ImitationOptions>(objective.loss.options).average;
+    if (found && *found != average) {
+      throw error_at(objective.loss.options.mark,
+                     "the objectives of a learner share one average, found \"" + *found +
+                         "\" and \"" + average + "\"");
+    }
+    found = average;
+  }
+  return found == "sequences" ? rl::Average::kRows : rl::Average::kSteps;
+}
+
+std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context& context,
+                                          const LearnerSettings& settings) {
+  if (spec.trains != "student") {
+    throw ConfigError("there is no model \"" + spec.trains + "\" to train; known: student");
+  }
+  std::vector<rl::Objective> objectives;
+  for (const ObjectiveSpec& objective : spec.objectives) {
+    objectives.push_back({objective.loss.name, objective.weight, make_loss(objective.loss),
+                          make_reward(objective.reward)});
+  }
+  LearnerSettings options = settings;
+  options.name = spec.trains;
+  options.average = average_of(spec);
+  return std::make_unique<rl::Learner>(std::make_shared<agents::LanguageModel>(context.student),
+                                       std::move(objectives), options);
+}
+
+}  // namespace
+
+rl::ReplayOptions make_memory(const ComponentSpec& spec) {
+  if (spec.name == "on_policy") {
+    static_cast<void>(bound<OnPolicyOptions>(spec.options));
+    return {};
+  }
+  if (spec.name == "replay") return {.capacity = bound<ReplayOptions>(spec.options).capacity};
+  throw ConfigError("there is no memory \"" + spec.name + "\"");
+}
+
+rl::Agent make_agent(const AgentSpec& spec, const Context& context,
+                     const LearnerSettings& settings) {
+  rl::Agent agent{
+      make_source(spec, context), rl::ReplayBuffer(make_memory(spec.memory), context.seed), {}};
+  for (const LearnerSpec& learner : spec.learners) {
+    agent.learners.push_back(make_learner(learner, context, settings));
+  }
+  return agent;
+}
+
+}  // namespace distill

@@ -1,0 +1,63 @@
+#pragma once
+
+/// From names to objects: what a method's specification becomes when it is run. Each maker binds the
+/// options of its own component (distill/component_options.h); no table knows those of another.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "agents/language_model.h"
+#include "agents/lm_teacher.h"
+#include "distill/spec.h"
+#include "envs/token/examples.h"
+#include "rl/agent.h"
+
+namespace distill {
+
+/// What components are made from.
+struct Context {
+  uint64_t seed = 1;
+  rl::Threads threads;
+  agents::Decoder student{nullptr};
+  agents::Decoder teacher{nullptr};  // empty: the method needs none
+  std::shared_ptr<const envs::Examples> examples;
+  std::vector<int64_t> end_ids;    // tokens that end an answer
+  int64_t max_new_tokens = 0;      // of a rollout
+  int64_t micro_batch_tokens = 0;  // positions worked on at a time per shard
+};
+
+/// What a learner needs beyond its specification.
+using LearnerSettings = rl::LearnerOptions;
+
+rl::RewardTerm make_reward_term(const ComponentSpec& spec);
+rl::Reward make_reward(const RewardSpec& spec);
+std::unique_ptr<rl::Loss> make_loss(const ComponentSpec& spec);
+rl::ReplayOptions make_memory(const ComponentSpec& spec);
+
+/// Which tokens the teacher offers, given what the learners make of them: the temperature at which
+/// rewards ask for its opinion, and whether the token taken must be on offer.
+///
+/// @throws ConfigError where rewards ask for different temperatures.
+agents::OfferOptions make_offer(const AgentSpec& spec);
+
+/// Whether anything in the agent asks for a teacher.
+bool needs_teacher(const AgentSpec& spec);
+
+/// Whether the teacher gives its opinion of the states visited.
+bool is_judged(const AgentSpec& spec);
+
+/// Whether the agent learns from written answers, so that examples must have them.
+bool needs_responses(const AgentSpec& spec);
+
+/// The read-out of the teacher's hidden states that a replayed episode holds; null where the sets are
+/// reduced or nobody judges.
+std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context);
+
+std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& context);
+
+/// Source, memory and learners of one stage of a method.
+rl::Agent make_agent(const AgentSpec& spec, const Context& context,
+                     const LearnerSettings& settings);
+
+}  // namespace distill

@@ -1,0 +1,169 @@
+#include "distill/stage_inputs.h"
+
+#include <torch/torch.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "agents/weights.h"
+
+namespace distill {
+namespace fs = std::filesystem;
+namespace {
+
+c10::ScalarType type_of(const std::string& name) {
+  return name == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
+}
+
+// What a command prints; nothing if it cannot be run.
+std::string output_of(const std::string& command) {
+  std::string text;
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return text;
+  std::array<char, 4096> buffer{};
+  while (fgets(buffer.data(), buffer.size(), pipe) != nullptr) text += buffer.data();
+  pclose(pipe);
+  return text;
+}
+
+// The folders in which the compiler looks for headers, in its order.
+std::vector<std::string> include_folders() {
+  const std::string said = output_of("LC_ALL=C c++ -E -x c++ -v /dev/null 2>&1");
+  std::vector<std::string> folders;
+  std::istringstream lines(said);
+  bool listing = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("#include <...>")) {
+      listing = true;
+    } else if (line.starts_with("End of search list")) {
+      listing = false;
+    } else if (listing && line.size() > 1) {
+      folders.push_back(fs::weakly_canonical(line.substr(1)).string());
+    }
+  }
+  return folders;
+}
+
+// The headers of the C++ standard library: everything below the folder that holds <vector>.
+std::vector<std::string> standard_headers() {
+  for (const std::string& folder : include_folders()) {
+    if (!fs::exists(folder + "/vector")) continue;
+    std::set<std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (!entry.is_regular_file()) continue;
+      // The platform's own folder beside the library names a machine; the rest is the same anywhere.
+      if (entry.path().string().find("linux-gnu") != std::string::npos) continue;
+      files.insert(entry.path().string());
+    }
+    return {files.begin(), files.end()};
+  }
+  throw ConfigError("builtin c++_headers: the compiler c++ names no folder with <vector>");
+}
+
+agents::DecoderConfig config_of(const ModelConfig& model, int64_t vocabulary_size) {
+  if (model.config.empty()) {
+    const fs::path path(model.config_path);
+    return agents::load_decoder_config(
+        (fs::is_directory(path) ? path / "config.json" : path).string());
+  }
+  nlohmann::json json = nlohmann::json::parse(to_json(model.config));
+  if (!json.contains("vocab_size")) json["vocab_size"] = vocabulary_size;
+  return agents::parse_decoder_config(json.dump(2), model.mark.text());
+}
+
+}  // namespace
+
+std::string StagePaths::folder(const std::string& stage) const {
+  return is_single ? output : output + "/" + stage;
+}
+
+std::string StagePaths::product(const std::string& stage) const {
+  return folder(stage) + "/student";
+}
+
+std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
+  if (!model.path.empty()) return model.path;
+  if (!model.stage.empty()) return paths.product(model.stage);
+  if (model.layers_of) return model_folder(*model.layers_of, paths);
+  if (!model.config_path.empty()) {
+    const fs::path path(model.config_path);
+    return fs::is_directory(path) ? path.string() : path.parent_path().string();
+  }
+  return "";
+}
+
+std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths) {
+  if (!stage.tokenizer.path.empty()) return stage.tokenizer.path;
+  if (!stage.tokenizer.stage.empty()) return paths.product(stage.tokenizer.stage);
+  for (const auto& model : {stage.teacher, stage.student}) {
+    if (!model) continue;
+    const std::string folder = model_folder(*model, paths);
+    if (!folder.empty()) return folder;
+  }
+  throw error_at(stage.mark, "stage \"" + stage.name +
+                                 "\" needs a tokenizer: none is named, and no model has a folder");
+}
+
+agents::Decoder make_model(const ModelConfig& model, const StagePaths& paths,
+                           int64_t vocabulary_size, bool frozen, const std::string& compute,
+                           uint64_t seed) {
+  agents::DecoderOptions decoder{.compute = type_of(compute), .vocabulary_size = vocabulary_size};
+  if (model.is_random()) {
+    const agents::DecoderConfig config = config_of(model, vocabulary_size);
+    decoder.vocabulary_size = std::min(vocabulary_size, config.vocabulary_size);
+    return agents::new_decoder(config, seed, decoder);
+  }
+  if (model.layers_of) {
+    const agents::Decoder whole =
+        make_model(*model.layers_of, paths, vocabulary_size, /*frozen=*/true, "float32", seed);
+    return agents::every_nth_layer(whole, model.every, decoder);
+  }
+  agents::LoadOptions options{.decoder = decoder, .frozen = frozen};
+  if (frozen && model.dtype == "bfloat16") {
+    options.keep_bfloat16 = true;
+    options.decoder.compute = torch::kBFloat16;
+  }
+  return agents::load_decoder(model_folder(model, paths), options);
+}
+
+std::vector<std::string> text_files(const TextConfig& text) {
+  return text.builtin.empty() ? text.files : standard_headers();
+}
+
+std::shared_ptr<const envs::Examples> make_examples(
+    const DataConfig& data, bool validation, bool needs_response,
+    std::shared_ptr<const envs::Tokenizer> tokenizer) {
+  const bool split = !data.validation.given();
+  envs::ExampleOptions options;
+  options.files = text_files(validation && !split ? data.validation : data.train);
+  options.keys.prompt = data.prompt_key;
+  options.keys.response = data.response_key;
+  options.keys.messages = data.messages_key;
+  options.needs_response = needs_response;
+  options.separator = data.separator;
+  options.prompt_tokens = options.max_prompt_tokens = data.prompt_tokens;
+  options.response_tokens = options.max_response_tokens = data.response_tokens;
+  options.on_error = options.empty_prompt =
+      data.on_error == "skip" ? envs::OnError::kSkip : envs::OnError::kFail;
+  options.long_prompt = data.too_long == "cut"    ? envs::LongPrompt::kTruncateLeft
+                        : data.too_long == "skip" ? envs::LongPrompt::kSkip
+                                                  : envs::LongPrompt::kFail;
+  if (split) {
+    options.part = validation ? envs::Part::kValidation : envs::Part::kTraining;
+    options.validation_fraction = data.validation_share;
+  }
+  return std::make_shared<envs::Examples>(options, std::move(tokenizer));
+}
+
+std::vector<int64_t> end_ids(const envs::Tokenizer& tokenizer, const std::string& where) {
+  if (!tokenizer.eos_id()) {
+    throw ConfigError(where + ": the tokenizer names no EOS token, so no answer can end");
+  }
+  return {*tokenizer.eos_id()};
+}
+
+}  // namespace distill

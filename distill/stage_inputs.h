@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/nets/decoder.h"
+#include "distill/run_config.h"
+#include "envs/token/examples.h"
+#include "envs/token/tokenizer.h"
+
+namespace distill {
+
+/// Where the folders of other stages are found: what a stage named so has made.
+struct StagePaths {
+  std::string output;  // folder of the run
+  bool is_single = true;
+
+  /// The folder of a stage: its metrics and checkpoints.
+  std::string folder(const std::string& stage) const;
+  /// The Hugging Face folder that a stage writes: its student, or its tokenizer.
+  std::string product(const std::string& stage) const;
+};
+
+/// The folder that a model's files come from, config and tokenizer included; empty for a model made
+/// from a config written in the run file.
+std::string model_folder(const ModelConfig& model, const StagePaths& paths);
+
+/// The folder or file of a stage's tokenizer: what the run file says, else the teacher's, else the
+/// student's.
+///
+/// @throws ConfigError where none can be found.
+std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths);
+
+/// A decoder as the run file describes it.
+///
+/// @param vocabulary_size of the tokenizer, to which padded heads are trimmed; a random model is made
+///     with it where its config names no size.
+/// @param frozen a model that is only read.
+/// @param compute "float32" or "bfloat16".
+agents::Decoder make_model(const ModelConfig& model, const StagePaths& paths,
+                           int64_t vocabulary_size, bool frozen, const std::string& compute,
+                           uint64_t seed);
+
+/// The files that a text configuration means; `builtin: c++_headers` asks the compiler.
+///
+/// @throws ConfigError where there are none.
+std::vector<std::string> text_files(const TextConfig& text);
+
+/// Written examples for training or for evaluation.
+std::shared_ptr<const envs::Examples> make_examples(
+    const DataConfig& data, bool validation, bool needs_response,
+    std::shared_ptr<const envs::Tokenizer> tokenizer);
+
+/// Ids that end an answer: the tokenizer's EOS.
+///
+/// @throws ConfigError where it has none.
+std::vector<int64_t> end_ids(const envs::Tokenizer& tokenizer, const std::string& where);
+
+}  // namespace distill
