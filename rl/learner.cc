@@ -153,7 +153,8 @@ Metrics Learner::step() {
   const double* next = host.data_ptr<double>();
 
   Metrics metrics;
-  metrics["trained_steps"] = *next++;
+  const double count = *next++;
+  metrics[options_.name + "/trained_steps"] = count;
   const double norm = *next++;
   metrics[options_.name + "/grad_norm"] = norm;
   std::vector<double> losses;
@@ -166,7 +167,7 @@ Metrics Learner::step() {
     metrics[options_.name + "/" + name] = *next++;
   }
   check_finite(losses, norm);
-  if (metrics["trained_steps"] > 0) {
+  if (count > 0) {
     const double clip = options_.max_grad_norm > 0 && norm > options_.max_grad_norm
                             ? options_.max_grad_norm / norm
                             : 1.0;

@@ -71,9 +71,9 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
     Metrics metrics;
     for (const auto& learner : agent.learners) learner->accumulate(*batch);
     for (const auto& learner : agent.learners) merge(metrics, learner->step());
+    progress.trained_steps += batch->mask.sum().item<int64_t>();
     ++progress.updates;
     ++progress.updates_since_collect;
-    progress.trained_steps += static_cast<int64_t>(metrics["trained_steps"]);
     go_on = after_update(progress, metrics);
   }
 }

@@ -3,7 +3,7 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "envs/token/dataset_source.h"
-#include "envs/token/example_order.h"
+#include "envs/token/example_loader.h"
 #include "envs/token/token_environment.h"
 
 namespace distill {
@@ -13,11 +13,11 @@ agents::SamplingOptions sampling_of(const SamplingOptions& options) {
   return {options.temperature, options.top_k, options.top_p, options.min_p};
 }
 
+// All sources of an agent see the examples in the same order.
 envs::ExampleOf shuffled(const Context& context) {
-  auto order = std::make_shared<envs::ExampleOrder>(context.examples->size(), context.seed);
-  return [order, examples = context.examples](int64_t episode) {
-    return examples->at(order->at(episode));
-  };
+  auto loader = std::make_shared<envs::ExampleLoader>(
+      context.examples, envs::ExampleLoaderOptions{.seed = context.seed});
+  return [loader](int64_t episode) { return loader->at(episode); };
 }
 
 std::unique_ptr<rl::Source> make_dataset(const Options& options, const Context& context) {

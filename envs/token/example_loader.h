@@ -2,42 +2,36 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "envs/token/examples.h"
 
 namespace envs {
 
 struct ExampleLoaderOptions {
-  int64_t batch_size = 8;
-  int64_t batches_ahead = 4;  // tokenised in the background
-  int64_t max_threads = 0;    // for that; 0 for all cores but one
+  int64_t ahead = 64;       // examples tokenised in the background
+  int64_t max_threads = 0;  // for that; 0 for as many as there are cores
   uint64_t seed = 0;
 };
 
-/// Yields batches of examples without end. The order of an epoch is a random permutation that is a
-/// function of (seed, epoch), so a position is all there is to save; batches run across the ends of
-/// epochs. The batches do not depend on the number of threads.
+/// Examples in random order without end, by position. The order of an epoch is a permutation that is
+/// a function of (seed, epoch), so what stands at a position does not depend on what was read before,
+/// nor on the number of threads; a position is all there is to save. Who asks for one position will
+/// ask for the next ones, which are made ready in the background.
 ///
-/// For one thread at a time.
+/// May be used from several threads at once.
 class ExampleLoader {
  public:
-  /// @throws std::invalid_argument for a batch size or a read-ahead below 1.
+  /// @throws std::invalid_argument for a read-ahead below 1.
   ExampleLoader(std::shared_ptr<const Examples> examples, ExampleLoaderOptions options);
   ~ExampleLoader();
   ExampleLoader(const ExampleLoader&) = delete;
   ExampleLoader& operator=(const ExampleLoader&) = delete;
 
-  /// The next batch. Rethrows what went wrong while it was made; the position then stays.
-  std::vector<Example> next();
-
-  /// How many examples were handed out since position 0.
-  int64_t position() const;
-
-  /// Goes to a position; the batches that follow are those that followed it.
+  /// The example at a position, counted from 0 over all epochs. Rethrows what went wrong while it was
+  /// made.
   ///
-  /// @throws std::invalid_argument for a negative one.
-  void seek(int64_t position);
+  /// @throws std::invalid_argument for a negative position.
+  Example at(int64_t position);
 
  private:
   struct State;

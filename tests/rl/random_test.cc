@@ -26,8 +26,7 @@ TEST(Uniform, IsAFunctionOfItsPlaceAndNotOfTheBatch) {
   const Tensor step = torch::tensor({0, 9, 2}, torch::kInt64);
   const Tensor batch = uniform(key, episode, step);
   EXPECT_EQ(batch[1].item<double>(), uniform(key, 1, 9));
-  EXPECT_EQ(uniform(key, episode.flip(0), step.flip(0))[0].item<double>(),
-            batch[2].item<double>());
+  EXPECT_EQ(uniform(key, episode.flip(0), step.flip(0))[0].item<double>(), batch[2].item<double>());
 }
 
 TEST(Uniform, DiffersBetweenRolesSeedsEpisodesAndSteps) {
