@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "envs/token/sentencepiece_model.h"
 #include "envs/token/text_file.h"
 #include "envs/token/tokenizer_json.h"
 
@@ -85,6 +86,16 @@ std::unique_ptr<Tokenizer> from_json_file(const fs::path& file, const Companions
   return tokenizer_from_json(description);
 }
 
+std::unique_ptr<Tokenizer> from_model_file(const fs::path& file, const Companions& companions) {
+  const json& config = companions.tokenizer_config();
+  const SentencePieceModel model = parse_sentencepiece(read_file(file));
+  auto tokenizer = tokenizer_from_json(json_of_sentencepiece(
+      model, config.value("add_bos_token", true), config.value("add_eos_token", false)));
+  const auto known = [](int64_t id) { return id < 0 ? std::nullopt : std::optional(id); };
+  tokenizer->set_special_ids({known(model.bos_id), known(model.eos_id), known(model.pad_id)});
+  return tokenizer;
+}
+
 std::vector<std::string> special_tokens(const Companions& companions) {
   std::vector<std::string> tokens{"<|endoftext|>"};
   for (const json& file : companions.files) {
@@ -111,18 +122,19 @@ std::unique_ptr<Tokenizer> from_gpt2_files(const fs::path& folder, const Compani
 }
 
 fs::path tokenizer_file(const fs::path& folder) {
-  for (const char* name : {"tokenizer.json", "vocab.json"}) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"}) {
     if (fs::exists(folder / name)) return folder / name;
   }
   throw std::invalid_argument(folder.string() +
-                              ": expected tokenizer.json or vocab.json with merges.txt, found "
-                              "neither");
+                              ": expected tokenizer.json, tokenizer.model or vocab.json with "
+                              "merges.txt, found none of them");
 }
 
 std::unique_ptr<Tokenizer> load_file(const fs::path& file, const Companions& companions) {
   if (file.filename() == "vocab.json") return from_gpt2_files(file.parent_path(), companions);
+  if (file.extension() == ".model") return from_model_file(file, companions);
   if (file.extension() == ".json") return from_json_file(file, companions);
-  throw std::invalid_argument("expected a file that ends in .json");
+  throw std::invalid_argument("expected a file that ends in .json or .model");
 }
 
 std::string quoted(const Tokenizer& tokenizer, int64_t id) {
