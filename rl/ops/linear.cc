@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -94,49 +95,80 @@ void gemm_generic(const Tensor& a, const Tensor& b, double beta, Tensor& out) {
   }
 }
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// The layers' columns of a result: [N, F_i] each.
+std::vector<Tensor> columns_of(const Tensor& out, const variable_list& weights) {
+  std::vector<int64_t> widths;
+  for (const Tensor& weight : weights) widths.push_back(weight.size(0));
+  return out.split_with_sizes(widths, 1);
+}
+
+Tensor product(const Tensor& x, const variable_list& weights, const variable_list& biases) {
+  int64_t width = 0;
+  for (const Tensor& weight : weights) width += weight.size(0);
+  const at::NoGradGuard no_grad;
+  const Tensor rows = x.detach().reshape({-1, x.size(-1)});
+  const Tensor out = at::empty({rows.size(0), width}, x.options());
+  std::vector<Tensor> columns = weights.size() == 1 ? std::vector{out} : columns_of(out, weights);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (!biases.empty()) columns[i].copy_(biases[i].expand_as(columns[i]));
+    gemm(rows, false, rounded_copy(weights[i], x.scalar_type()), true, biases.empty() ? 0 : 1,
+         columns[i]);
+  }
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = width;
+  return out.view(sizes);
+}
+
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
-  // An empty bias stands for none: LibTorch takes no undefined tensors here.
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const Tensor& weight, const Tensor& bias) {
-    context->save_for_backward({x, weight});
-    context->saved_data["has_bias"] = bias.numel() > 0;
-    return product(x, weight, bias.numel() > 0 ? bias : Tensor());
+  // LibTorch counts the tensors of a TensorList as inputs, not those of a vector.
+  static Tensor forward(AutogradContext* context, const Tensor& x, at::TensorList weights,
+                        at::TensorList biases) {
+    variable_list saved{x};
+    saved.insert(saved.end(), weights.begin(), weights.end());
+    context->save_for_backward(saved);
+    context->saved_data["has_bias"] = !biases.empty();
+    return product(x, weights.vec(), biases.vec());
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
     const Tensor& x = saved[0];
-    const Tensor& weight = saved[1];
-    const Tensor gradient = gradients[0].reshape({-1, weight.size(0)});
-    Tensor to_x, to_weight, to_bias;
+    const variable_list weights(saved.begin() + 1, saved.end());
+    const Tensor gradient = gradients[0].reshape({-1, gradients[0].size(-1)});
+    const std::vector<Tensor> columns = columns_of(gradient, weights);
+    const size_t layers = weights.size();
+    const bool has_bias = context->saved_data["has_bias"].toBool();
+    variable_list result(1 + layers * (has_bias ? 2 : 1));
     if (context->needs_input_grad(0)) {
-      to_x = at::empty({gradient.size(0), weight.size(1)}, x.options());
-      gemm(gradient, false, rounded_copy(weight, x.scalar_type()), false, 0, to_x);
-      to_x = to_x.view(x.sizes());
+      Tensor to_x = at::empty({gradient.size(0), x.size(-1)}, x.options());
+      for (size_t i = 0; i < layers; ++i) {
+        gemm(columns[i], false, rounded_copy(weights[i], x.scalar_type()), false, i == 0 ? 0 : 1,
+             to_x);
+      }
+      result[0] = to_x.view(x.sizes());
     }
-    if (context->needs_input_grad(1)) {
-      to_weight = at::empty(weight.sizes(), weight.options());
-      gemm(gradient, true, x.reshape({-1, weight.size(1)}), false, 0, to_weight);
+    const Tensor rows = x.reshape({-1, x.size(-1)});
+    for (size_t i = 0; i < layers; ++i) {
+      if (context->needs_input_grad(1 + i)) {
+        result[1 + i] = at::empty_like(weights[i]);
+        gemm(columns[i], true, rows, false, 0, result[1 + i]);
+      }
+      if (has_bias && context->needs_input_grad(1 + layers + i)) {
+        result[1 + layers + i] = columns[i].sum(0, false, weights[i].scalar_type());
+      }
     }
-    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
-      to_bias = gradient.sum(0, false, weight.scalar_type());
-    }
-    return {to_x, to_weight, to_bias};
-  }
-
-  static Tensor product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-    const Tensor rows = x.reshape({-1, weight.size(1)});
-    Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
-    if (bias.defined()) out.copy_(bias.detach().expand_as(out));
-    gemm(rows.detach(), false, rounded_copy(weight, x.scalar_type()), true, bias.defined() ? 1 : 0,
-         out);
-    std::vector<int64_t> sizes = x.sizes().vec();
-    sizes.back() = weight.size(0);
-    return out.view(sizes);
+    return result;
   }
 };
+
+bool any_requires_grad(const variable_list& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const Tensor& tensor) { return tensor.requires_grad(); });
+}
 
 }  // namespace
 
@@ -158,6 +190,11 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
   expect_shape(out, {m, n}, "out");
   const at::NoGradGuard no_grad;
   if (m == 0 || n == 0) return;
+  if (!rows_are_dense(out) && rows_are_dense(out.t())) {
+    Tensor transposed = out.t();
+    gemm(b, !transpose_b, a, !transpose_a, beta, transposed);
+    return;
+  }
   if (k == 0) {
     beta == 0 ? out.zero_() : out.mul_(beta);
     return;
@@ -174,19 +211,26 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  expect_shape(weight, {kAny, kAny}, "weight");
+  return linear(x, std::vector{weight}, bias.defined() ? std::vector{bias} : std::vector<Tensor>());
+}
+
+Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
+              const std::vector<Tensor>& biases) {
   require(x.dim() >= 1, "x: expected at least one dimension, found none");
-  if (x.size(-1) != weight.size(1)) {
-    std::vector<int64_t> expected(x.dim(), kAny);
-    expected.back() = weight.size(1);
-    expect_shape(x, expected, "x");
+  require(!weights.empty(), "linear: expected at least one weight, found none");
+  require(biases.empty() || biases.size() == weights.size(),
+          "linear: expected a bias for each weight or none, found " +
+              std::to_string(biases.size()) + " biases for " + std::to_string(weights.size()) +
+              " weights");
+  for (size_t i = 0; i < weights.size(); ++i) {
+    expect_shape(weights[i], {kAny, x.size(-1)}, "weight");
+    if (!biases.empty()) expect_shape(biases[i], {weights[i].size(0)}, "bias");
   }
-  if (bias.defined()) expect_shape(bias, {weight.size(0)}, "bias");
   const bool differentiable =
       at::GradMode::is_enabled() &&
-      (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
-  if (!differentiable) return LinearFunction::product(x, weight, bias);
-  return LinearFunction::apply(x, weight, bias.defined() ? bias : at::empty({0}, weight.options()));
+      (x.requires_grad() || any_requires_grad(weights) || any_requires_grad(biases));
+  return differentiable ? LinearFunction::apply(x, at::TensorList(weights), at::TensorList(biases))
+                        : product(x, weights, biases);
 }
 
 }  // namespace rl::ops

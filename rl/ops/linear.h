@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "rl/tensor.h"
 
 namespace rl::ops {
@@ -19,6 +21,15 @@ namespace rl::ops {
 /// @return [..., F] of x's type.
 /// @throws ShapeError if the sizes do not fit.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+/// Several layers on the same input, their results side by side, as `linear` of the weights one
+/// below the other, which are not copied together.
+///
+/// @param weights [F_i, D] each.
+/// @param biases [F_i] each, or none at all.
+/// @return [..., sum F_i].
+Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
+              const std::vector<Tensor>& biases);
 
 /// out = op(a) op(b) + beta out for matrices; op transposes where asked. Not differentiable.
 ///

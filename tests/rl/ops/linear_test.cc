@@ -122,6 +122,32 @@ TEST(RoundedCopy, MayBeAskedForByManyThreads) {
   for (const Tensor& copy : copies) EXPECT_EQ(copy.data_ptr(), copies[0].data_ptr());
 }
 
+TEST(Linear, OfSeveralWeightsIsThatOfTheirStack) {
+  torch::manual_seed(8);
+  for (const bool has_bias : {false, true}) {
+    const Tensor x = torch::randn({2, 3, 5});
+    const Tensor weight = torch::randn({9, 5});
+    const Tensor bias = torch::randn({9});
+    std::vector<Tensor> values, to_x, to_weight;
+    for (const bool together : {false, true}) {
+      const Tensor a = x.clone().requires_grad_();
+      const Tensor w = weight.clone().requires_grad_();
+      const Tensor b = bias.clone().requires_grad_();
+      const Tensor y =
+          together ? ops::linear(a, w, has_bias ? b : Tensor())
+                   : ops::linear(a, w.split_with_sizes({4, 2, 3}),
+                                 has_bias ? b.split_with_sizes({4, 2, 3}) : std::vector<Tensor>());
+      y.square().sum().backward();
+      values.push_back(y.detach());
+      to_x.push_back(a.grad());
+      to_weight.push_back(w.grad());
+    }
+    EXPECT_TRUE(values[0].allclose(values[1], 1e-5, 1e-5));
+    EXPECT_TRUE(to_x[0].allclose(to_x[1], 1e-4, 1e-4));
+    EXPECT_TRUE(to_weight[0].allclose(to_weight[1], 1e-4, 1e-4));
+  }
+}
+
 TEST(Linear, RefusesSizesThatDoNotFit) {
   EXPECT_THROW(ops::linear(torch::randn({4, 6}), torch::randn({7, 5})), ShapeError);
   EXPECT_THROW(ops::linear(torch::randn({4, 5}), torch::randn({5})), ShapeError);
