@@ -79,7 +79,7 @@ Means means_of(const agents::Decoder& model, const agents::Decoder& teacher,
     const Tensor values = rl::map_states(
         output, part, part.mask, [&](const rl::Opinion& o) { return compare(o, task.offer); },
         columns);
-    sums[static_cast<size_t>(i)] = values.to(torch::kFloat64).sum({0, 1}).cpu();
+    sums[static_cast<size_t>(i)] = values.to(torch::kFloat64).flatten(0, 1).sum(0).cpu();
   });
   Tensor total = torch::zeros({columns}, torch::kFloat64);
   for (const Tensor& sum : sums) total += sum;

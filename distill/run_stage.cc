@@ -10,9 +10,10 @@
 #include "agents/weights.h"
 #include "distill/components/components.h"
 #include "distill/registry.h"
-#include "envs/token/tokenizer_training.h"
+#include "envs/token/train_tokenizer.h"
 #include "rl/checkpoint.h"
 #include "rl/metrics.h"
+#include "rl/random.h"
 #include "rl/schedule.h"
 
 namespace distill {
@@ -85,8 +86,9 @@ class StageRun {
 
 agents::Decoder StageRun::load(const ModelConfig& model, bool frozen,
                                const std::string& role) const {
-  agents::Decoder decoder = make_model(model, paths_, inputs_.tokenizer->size(), frozen,
-                                       stage_.train.compute, static_cast<uint64_t>(run_.seed));
+  agents::Decoder decoder =
+      make_model(model, paths_, inputs_.tokenizer->size(), frozen, stage_.train.compute,
+                 rl::role_key(static_cast<uint64_t>(run_.seed), role));
   decoder->to(torch::Device(run_.device));
   const int64_t padded = decoder->config().vocabulary_size, size = decoder->vocabulary_size();
   say(role + ": " + std::to_string(parameter_count(decoder)) + " parameters" +
@@ -267,7 +269,8 @@ StageResult StageRun::train() {
   if (inputs_.student.is_empty()) {
     throw error_at(stage_.mark, "stage \"" + stage_.name + "\" trains nothing: it needs a student");
   }
-  const MethodSpec method = find_method(stage_.method).build(stage_.method.options);
+  const MethodSpec method =
+      find_method(stage_.method.name, stage_.method.mark).build(stage_.method.options);
   const bool teacher_needed = needs_teacher(method.stages.front().agent);
   if (teacher_needed && inputs_.teacher.is_empty()) {
     throw error_at(stage_.mark, "method \"" + stage_.method.name + "\" needs a teacher");
@@ -304,7 +307,7 @@ StageResult StageRun::score() {
 }
 
 StageResult train_tokenizer_stage(const StageConfig& stage, const StagePaths& paths) {
-  envs::TokenizerTrainingOptions options;
+  envs::TrainTokenizerOptions options;
   options.files = text_files(stage.data.train);
   options.vocabulary_size = stage.tokenizer.vocabulary_size;
   options.character_coverage = stage.tokenizer.character_coverage;

@@ -77,14 +77,6 @@ agents::DecoderConfig config_of(const ModelConfig& model, int64_t vocabulary_siz
 
 }  // namespace
 
-std::string StagePaths::folder(const std::string& stage) const {
-  return is_single ? output : output + "/" + stage;
-}
-
-std::string StagePaths::product(const std::string& stage) const {
-  return folder(stage) + "/student";
-}
-
 std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
   if (!model.path.empty()) return model.path;
   if (!model.stage.empty()) return paths.product(model.stage);

@@ -6,21 +6,11 @@
 
 #include "agents/nets/decoder.h"
 #include "distill/run_config.h"
+#include "distill/stage_paths.h"
 #include "envs/token/examples.h"
 #include "envs/token/tokenizer.h"
 
 namespace distill {
-
-/// Where the folders of other stages are found: what a stage named so has made.
-struct StagePaths {
-  std::string output;  // folder of the run
-  bool is_single = true;
-
-  /// The folder of a stage: its metrics and checkpoints.
-  std::string folder(const std::string& stage) const;
-  /// The Hugging Face folder that a stage writes: its student, or its tokenizer.
-  std::string product(const std::string& stage) const;
-};
 
 /// The folder that a model's files come from, config and tokenizer included; empty for a model made
 /// from a config written in the run file.

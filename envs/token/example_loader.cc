@@ -1,7 +1,9 @@
 #include "envs/token/example_loader.h"
 
+#include <tbb/info.h>
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <map>
@@ -15,8 +17,10 @@
 namespace envs {
 namespace {
 
+// Workers there are: one thread of the machine is the caller's.
 int arena_width(int64_t max_threads) {
-  return max_threads > 0 ? static_cast<int>(max_threads) : tbb::task_arena::automatic;
+  const int workers = std::max(1, tbb::info::default_concurrency() - 1);
+  return max_threads > 0 ? std::min(workers, static_cast<int>(max_threads)) : workers;
 }
 
 }  // namespace

@@ -1,0 +1,168 @@
+#include "distill/run_stage.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "distill/registry.h"
+#include "distill/yaml.h"
+#include "rl/checkpoint.h"
+
+namespace distill {
+namespace fs = std::filesystem;
+namespace {
+
+std::string fixtures() {
+  const char* chosen = std::getenv("DECANT_FIXTURES");
+  return chosen != nullptr ? chosen : DECANT_TEST_FIXTURES;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// A folder with a little text, for runs that take a second.
+class RunStage : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() /
+              ("decant_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::ofstream text(folder_ / "text.jsonl");
+    for (int i = 0; i < 60; ++i) {
+      text << R"({"prompt": "count from )" << i << R"(", "response": ")" << i + 1 << ' ' << i + 2
+           << ' ' << i + 3 << "\"}\n";
+    }
+    at::set_num_threads(2);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  RunConfig config(const std::string& method, const std::string& output) const {
+    const std::string model = R"({model_type: llama, hidden_size: 16, intermediate_size: 32,
+        num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1, vocab_size: 1400,
+        max_position_embeddings: 128, bos_token_id: 1, eos_token_id: 2, initializer_range: 0.2})";
+    const std::string text = "output: " + (folder_ / output).string() +
+                             "\ndata: {train: {files: [" + (folder_ / "text.jsonl").string() +
+                             "]}, validation_share: 0.2, prompt_tokens: 24, response_tokens: 16}" +
+                             "\ntokenizer: {path: " + fixtures() + "/tokenizers/llama2-bpe}" +
+                             "\nteacher: {config: " + model + "}\nstudent: {config: " + model +
+                             "}\nmethod: " + method +
+                             "\ntrain: {steps: 7, batch_size: 6, learning_rate: 1.0e-2, "
+                             "checkpoint_every: 2, micro_batch_tokens: 64}\n"
+                             "evaluate: {examples: 6, continuations: 3}\n"
+                             "threads: {shards: 2, per_shard: 1}\n";
+    return to_run_config(parse_yaml(text, "run.yaml"), "run.yaml");
+  }
+
+  StageResult run(const RunConfig& config, int64_t stop_after = -1) const {
+    int64_t updates = 0;
+    StageEvents events;
+    events.update = [&](const rl::Progress& now, double, const rl::Metrics&) {
+      updates = now.updates;
+    };
+    events.interrupted = [&] { return updates == stop_after; };
+    return run_stage(config, config.stages.front(), {config.output, true}, events);
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(RunStage, WritesAStudentThatLoadsAndTheScoresOfTheTable) {
+  const StageResult result = run(config("{name: kd}", "kd"));
+  EXPECT_FALSE(result.interrupted);
+  ASSERT_EQ(result.evaluations.size(), 3);
+  const ModelScores& teacher = result.evaluations[0].scores;
+  const ModelScores& before = result.evaluations[1].scores;
+  const ModelScores& after = result.evaluations[2].scores;
+  EXPECT_EQ(teacher.name, "teacher");
+  EXPECT_FALSE(teacher.forward_kl.has_value());
+  EXPECT_LT(*after.forward_kl, *before.forward_kl);
+  EXPECT_GT(*after.rouge_l, -1);
+  EXPECT_EQ(result.evaluations[2].continuations.size(), 3);
+  for (const char* file : {"model.safetensors", "config.json", "tokenizer.json"}) {
+    EXPECT_TRUE(fs::exists(folder_ / "kd" / "student" / file)) << file;
+  }
+  const std::string metrics = content_of((folder_ / "kd" / "metrics.jsonl").string());
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 7);
+}
+
+// Stopped at any update and resumed, a run is the run that never stopped: weights and metrics.
+TEST_F(RunStage, ResumesToTheSameBits) {
+  for (const std::string name : {"sft", "kd", "seq_kd", "gkd", "bellman"}) {
+    const std::string method = "{name: " + name + "}";
+    run(config(method, name + "_whole"));
+    for (const int64_t stop : {1, 4}) {
+      const std::string output = name + "_cut" + std::to_string(stop);
+      EXPECT_TRUE(run(config(method, output), stop).interrupted);
+      EXPECT_FALSE(fs::exists(folder_ / output / "student"));
+      EXPECT_FALSE(run(config(method, output)).interrupted);
+      for (const char* file : {"student/model.safetensors", "metrics.jsonl"}) {
+        EXPECT_EQ(content_of((folder_ / (name + "_whole") / file).string()),
+                  content_of((folder_ / output / file).string()))
+            << name << " stopped after " << stop << ": " << file;
+      }
+    }
+  }
+}
+
+TEST_F(RunStage, GoesOnFromTheLastCheckpointWhenItWasKilledInBetween) {
+  const std::string method = "{name: gkd, memory: {name: replay, capacity: 20}}";
+  run(config(method, "whole"));
+  run(config(method, "killed"), 5);
+  // As a kill after update 4's checkpoint and during the writing of the next one leaves it.
+  const fs::path checkpoints = folder_ / "killed" / "checkpoints";
+  fs::rename(checkpoints / "00000005", checkpoints / "00000005.part");
+  fs::remove(checkpoints / "00000005.part" / "manifest.json");
+  EXPECT_EQ(rl::latest_checkpoint(checkpoints.string()), 4);
+  run(config(method, "killed"));
+  for (const char* file : {"student/model.safetensors", "metrics.jsonl"}) {
+    EXPECT_EQ(content_of((folder_ / "whole" / file).string()),
+              content_of((folder_ / "killed" / file).string()))
+        << file;
+  }
+}
+
+TEST_F(RunStage, NamesADamagedCheckpoint) {
+  run(config("{name: sft}", "damaged"), 3);
+  const fs::path file = folder_ / "damaged" / "checkpoints" / "00000003" / "state.safetensors";
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(-4, std::ios::end)
+      << "oops";
+  try {
+    run(config("{name: sft}", "damaged"));
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("state.safetensors: damaged"));
+  }
+}
+
+TEST_F(RunStage, RefusesAMethodWithoutTheTeacherItNeeds) {
+  RunConfig run_config = config("{name: kd}", "no_teacher");
+  run_config.stages.front().teacher.reset();
+  try {
+    run(run_config);
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("needs a teacher"));
+  }
+}
+
+TEST_F(RunStage, RefusesSequencesLongerThanTheContext) {
+  RunConfig run_config = config("{name: kd}", "long");
+  run_config.stages.front().data.response_tokens = 500;
+  try {
+    run(run_config);
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("do not fit its context of 128"));
+  }
+}
+
+}  // namespace
+}  // namespace distill
