@@ -18,6 +18,17 @@ uint64_t pair_key(int32_t left, int32_t right) {
   return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) | static_cast<uint32_t>(right);
 }
 
+uint64_t character_key(char32_t left, char32_t right) {
+  return (static_cast<uint64_t>(left) << 32) | right;
+}
+
+// The two characters that meet where `left` and `right` are joined.
+uint64_t joint(std::string_view left, std::string_view right) {
+  size_t end = left.size();
+  size_t start = 0;
+  return character_key(previous_code_point(left, end), next_code_point(right, start));
+}
+
 int32_t id_or_minus_one(const Vocabulary& vocabulary, std::string_view token) {
   const auto found = vocabulary.find(token);
   return found == vocabulary.end() ? -1 : static_cast<int32_t>(found->second);
@@ -37,18 +48,29 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::st
   if (!options_.unk_token.empty()) unk_id_ = id_of(vocabulary_, options_.unk_token, "unk_token");
   for (int b = 0; b < 256; ++b) byte_ids_.push_back(id_or_minus_one(vocabulary_, byte_token(b)));
   merges_.reserve(merges.size());
+  may_cut_ = !options_.ignore_merges;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
     const std::string where = "merge " + std::to_string(rank);
-    const uint64_t key =
-        pair_key(id_of(vocabulary_, left, where), id_of(vocabulary_, right, where));
+    const int32_t left_id = id_of(vocabulary_, left, where);
+    const int32_t right_id = id_of(vocabulary_, right, where);
     merges_.insert_or_assign(
-        key, Merge{static_cast<int32_t>(rank), id_of(vocabulary_, left + right, where)});
+        pair_key(left_id, right_id),
+        Merge{static_cast<int32_t>(rank), id_of(vocabulary_, left + right, where)});
+    if (left.empty() || right.empty()) throw std::invalid_argument(where + ": an empty part");
+    joints_.insert(joint(left, right));
+    for (const int32_t id : {left_id, right_id}) {
+      if (id == unk_id_ || std::ranges::find(byte_ids_, id) != byte_ids_.end()) may_cut_ = false;
+    }
   }
 }
 
 void Bpe::encode(std::string_view piece, std::vector<int64_t>& ids) const {
-  if (piece.size() > kLongestRemembered) return encode_anew(piece, ids);
+  if (piece.size() <= kLongestRemembered) return encode_short(piece, ids);
+  may_cut_ ? encode_in_parts(piece, ids) : encode_anew(piece, ids);
+}
+
+void Bpe::encode_short(std::string_view piece, std::vector<int64_t>& ids) const {
   Cache& cache = caches_.local();
   auto known = cache.find(piece);
   if (known == cache.end()) {
@@ -58,6 +80,35 @@ void Bpe::encode(std::string_view piece, std::vector<int64_t>& ids) const {
     known = cache.emplace(std::string(piece), std::move(fresh)).first;
   }
   ids.insert(ids.end(), known->second.begin(), known->second.end());
+}
+
+// Where no merge joins two neighbours nothing ever crosses, so the parts on both sides can be encoded
+// on their own: exact, and the cache serves text that no pre-tokenizer has cut.
+void Bpe::encode_in_parts(std::string_view piece, std::vector<int64_t>& ids) const {
+  size_t end = 0;
+  char32_t left = next_code_point(piece, end);
+  for (size_t start = 0; start < piece.size();) {
+    const size_t cut = end;
+    const bool at_end = end == piece.size();
+    const char32_t right = at_end ? 0 : next_code_point(piece, end);
+    if (at_end || !may_join(left, right)) {
+      const std::string_view part = piece.substr(start, cut - start);
+      part.size() <= kLongestRemembered ? encode_short(part, ids) : encode_anew(part, ids);
+      start = cut;
+    }
+    left = right;
+  }
+}
+
+bool Bpe::may_join(char32_t left, char32_t right) const {
+  if (joints_.contains(character_key(left, right))) return true;
+  return options_.fuse_unk && is_unk(left) && is_unk(right);
+}
+
+bool Bpe::is_unk(char32_t character) const {
+  std::string text;
+  append_code_point(text, character);
+  return id_or_minus_one(vocabulary_, text) < 0;
 }
 
 void Bpe::encode_anew(std::string_view piece, std::vector<int64_t>& ids) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -50,7 +51,11 @@ class Bpe {
   };
   using Cache = std::unordered_map<std::string, std::vector<int64_t>, StringHash, std::equal_to<>>;
 
+  void encode_short(std::string_view piece, std::vector<int64_t>& ids) const;
   void encode_anew(std::string_view piece, std::vector<int64_t>& ids) const;
+  void encode_in_parts(std::string_view piece, std::vector<int64_t>& ids) const;
+  bool may_join(char32_t left, char32_t right) const;
+  bool is_unk(char32_t character) const;
   std::vector<int32_t> characters(std::string_view piece) const;
   void add_bytes_or_unk(std::string_view character, bool after_unk,
                         std::vector<int32_t>& symbols) const;
@@ -63,6 +68,8 @@ class Bpe {
   int32_t unk_id_ = -1;
   std::vector<int32_t> byte_ids_;  // 256 byte tokens, -1 where missing
   std::unordered_map<uint64_t, Merge> merges_;
+  std::unordered_set<uint64_t> joints_;  // neighbouring characters that some merge joins
+  bool may_cut_ = false;                 // whether joints_ says all
   mutable tbb::enumerable_thread_specific<Cache> caches_;
 };
 
