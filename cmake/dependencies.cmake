@@ -23,9 +23,6 @@ find_path(PCRE2_INCLUDE_DIR pcre2.h REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
 find_path(UTF8PROC_INCLUDE_DIR utf8proc.h REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
-find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
-find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
-find_library(SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train REQUIRED)
 
 # oneDNN's float32 matrix product, where oneDNN is installed beside LibTorch and thus the one that
 # LibTorch itself uses (Debian). Without it LibTorch's own product is used.
@@ -43,10 +40,9 @@ target_link_libraries(decant_torch INTERFACE ${TORCH_LIBRARIES})
 separate_arguments(decant_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(decant_torch INTERFACE ${decant_torch_flags})
 
-foreach(package PCRE2 UTF8PROC SENTENCEPIECE)
+foreach(package PCRE2 UTF8PROC)
   string(TOLOWER ${package} name)
   add_library(decant_${name} INTERFACE)
   target_include_directories(decant_${name} SYSTEM INTERFACE ${${package}_INCLUDE_DIR})
   target_link_libraries(decant_${name} INTERFACE ${${package}_LIBRARY})
 endforeach()
-target_link_libraries(decant_sentencepiece INTERFACE ${SENTENCEPIECE_TRAIN_LIBRARY})

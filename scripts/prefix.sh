@@ -26,9 +26,9 @@ trap 'rm -rf "$work"' EXIT
 
 # What we name, and of what that depends on the libraries proper, not the system below them.
 wanted=(libboost-dev libboost-program-options-dev libtbb-dev libyaml-cpp-dev nlohmann-json3-dev
-  libpcre2-dev libutf8proc-dev libsentencepiece-dev libspdlog-dev libgtest-dev libgmock-dev
+  libpcre2-dev libutf8proc-dev libspdlog-dev libgtest-dev libgmock-dev
   libbenchmark-dev)
-ours='^(lib(boost|tbb|yaml-cpp|pcre2|utf8proc|sentencepiece|spdlog|fmt|gtest|gmock|benchmark|absl|protobuf-lite)|nlohmann)'
+ours='^(lib(boost|tbb|yaml-cpp|pcre2|utf8proc|spdlog|fmt|gtest|gmock|benchmark)|nlohmann)'
 packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
   --no-replaces --no-enhances "${wanted[@]}" | grep -E "$ours" | sort -u)
 mkdir "$work/debs" "$work/all"

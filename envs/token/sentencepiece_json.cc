@@ -22,6 +22,10 @@ void refuse_unsupported(const Model& model) {
   if (model.whitespace_is_suffix) {
     throw std::invalid_argument("unsupported SentencePiece option treat_whitespace_as_suffix");
   }
+  if (model.kind == Model::kBpe && !model.precompiled_charsmap.empty()) {
+    throw std::invalid_argument("unsupported SentencePiece option precompiled_charsmap: the model "
+                                "normalises its text, which would be left out");
+  }
   for (const auto& piece : model.pieces) {
     expect_utf8(piece.text, "piece");
     if (piece.type == Model::kUnused) {

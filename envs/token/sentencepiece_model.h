@@ -39,7 +39,7 @@ SentencePieceModel parse_sentencepiece(std::string_view bytes);
 
 std::string serialize(const SentencePieceModel& model);
 
-/// The tokenizer.json that does the same, except for `precompiled_charsmap`.
+/// The tokenizer.json that does the same.
 ///
 /// @param add_bos, add_eos what is put around a text.
 /// @throws std::invalid_argument naming what is not supported.

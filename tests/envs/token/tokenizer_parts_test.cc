@@ -235,5 +235,14 @@ TEST(SentencePieceModel, RefusesWhatIsCutOff) {
   EXPECT_EQ(error_of([] { parse_sentencepiece(""); }), "not a SentencePiece model");
 }
 
+TEST(SentencePiece, RefusesAModelThatNormalisesItsText) {
+  SentencePieceModel model;
+  model.kind = SentencePieceModel::kBpe;
+  model.pieces = {{"<unk>", 0, SentencePieceModel::kUnknown}, {"a", -1}};
+  model.precompiled_charsmap = "map";
+  EXPECT_THAT(error_of([&] { json_of_sentencepiece(model, false, false); }),
+              testing::HasSubstr("precompiled_charsmap"));
+}
+
 }  // namespace
 }  // namespace envs
