@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <type_traits>
 
@@ -18,7 +19,7 @@ struct Overloaded : Cases... {
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
@@ -87,13 +88,13 @@ std::string scalar(const Value& value) {
   if (const int64_t* integer = value.as<int64_t>()) return std::to_string(*integer);
   if (const double* real = value.as<double>()) return number(*real);
   if (const std::string* text = value.as<std::string>())
-    return plain(*text) ? *text : quoted(*text);
+    return plain(*text) ? *text : in_quotes(*text);
   return "null";
 }
 
 void write(const Options& options, const std::string& indent, std::string& out);
 
-std::string key(const std::string& name) { return plain(name) ? name : quoted(name); }
+std::string key(const std::string& name) { return plain(name) ? name : in_quotes(name); }
 
 // Lists stand on one line; maps inside them in braces.
 std::string inlined(const Value& value) {
@@ -141,6 +142,28 @@ void write(const Options& options, const std::string& indent, std::string& out) 
     out += indent;
     write_entry(entry, indent, out);
   }
+}
+
+nlohmann::ordered_json json_of(const Value& value);
+
+nlohmann::ordered_json json_of(const Options& options) {
+  auto out = nlohmann::ordered_json::object();
+  for (const Options::Entry& entry : options.entries()) out[entry.name] = json_of(entry.value);
+  return out;
+}
+
+nlohmann::ordered_json json_of(const Value& value) {
+  if (const auto* map = value.as<Options>()) return json_of(*map);
+  if (const auto* list = value.as<Value::List>()) {
+    auto out = nlohmann::ordered_json::array();
+    for (const Value& item : *list) out.push_back(json_of(item));
+    return out;
+  }
+  if (const bool* truth = value.as<bool>()) return *truth;
+  if (const int64_t* integer = value.as<int64_t>()) return *integer;
+  if (const double* real = value.as<double>()) return *real;
+  if (const std::string* text = value.as<std::string>()) return *text;
+  return nullptr;
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -318,7 +341,7 @@ std::string Value::described() const {
   if (is_nothing()) return "nothing";
   if (as<List>() != nullptr) return "a list";
   if (as<Options>() != nullptr) return "a map";
-  if (const auto* text = as<std::string>()) return quoted(*text);
+  if (const auto* text = as<std::string>()) return in_quotes(*text);
   return source.empty() ? scalar(*this) : source;
 }
 
@@ -398,9 +421,9 @@ std::string nearest(std::string_view name, const std::vector<std::string>& known
 
 std::string unknown(const std::string& what, std::string_view name,
                     const std::vector<std::string>& known) {
-  std::string message = "unknown " + what + " " + quoted(name);
+  std::string message = "unknown " + what + " " + in_quotes(name);
   const std::string near = nearest(name, known);
-  if (!near.empty()) message += "; did you mean " + quoted(near) + "?";
+  if (!near.empty()) message += "; did you mean " + in_quotes(near) + "?";
   return message + (near.empty() ? "; known: " : " known: ") +
          (known.empty() ? "none" : listed(known));
 }
@@ -410,5 +433,7 @@ std::string to_yaml(const Options& options) {
   write(options, "", out);
   return out;
 }
+
+std::string to_json(const Options& options) { return json_of(options).dump(); }
 
 }  // namespace distill

@@ -182,4 +182,7 @@ std::string unknown(const std::string& what, std::string_view name,
 /// As YAML text that reads back to the same values.
 std::string to_yaml(const Options& options);
 
+/// As JSON text, in the order written; what is not finite becomes null.
+std::string to_json(const Options& options);
+
 }  // namespace distill

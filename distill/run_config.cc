@@ -7,7 +7,6 @@
 
 #include "distill/build_order.h"
 #include "distill/component_options.h"
-#include "distill/registry.h"
 #include "distill/yaml.h"
 
 namespace distill {
@@ -102,7 +101,6 @@ DataConfig to_data(const Options& options) {
   require(!(data.validation.given() && options.has("validation_share")), options,
           "one of validation and validation_share");
   check_share(data.validation_share, options, "0 <= validation_share < 1");
-  require_one_of(data.format, {"auto", "jsonl", "text"}, options, "format");
   require(data.prompt_tokens >= 1, options, "prompt_tokens >= 1");
   require(data.response_tokens >= 1, options, "response_tokens >= 1");
   require_one_of(data.on_error, {"fail", "skip"}, options, "on_error");
@@ -316,7 +314,7 @@ void check_stage(const StageConfig& stage) {
     return;
   }
   if (!stage.student) throw missing("student");
-  const MethodEntry& method = find_method(stage.method.name);
+  const MethodEntry& method = find_method(stage.method);
   if (!method.needs_teacher) return;
   if (stage.kind == StageKind::kPretrain) {
     throw error_at(stage.method.mark, "method " + stage.method.name +
@@ -450,7 +448,6 @@ Bindings TextConfig::bindings() { return {{"files", &files}, {"builtin", &builti
 
 Bindings DataConfig::bindings() {
   return {{"validation_share", &validation_share},
-          {"format", &format},
           {"prompt_key", &prompt_key},
           {"response_key", &response_key},
           {"messages_key", &messages_key},
@@ -496,6 +493,10 @@ Bindings EvaluateConfig::bindings() {
 std::string name_of(StageKind kind) {
   return std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == kind; })
       ->second;
+}
+
+const MethodEntry& find_method(const MethodConfig& method) {
+  return find_method(method.name, method.mark);
 }
 
 const StageConfig& RunConfig::stage(const std::string& name) const {

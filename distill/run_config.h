@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "distill/options.h"
+#include "distill/registry.h"
 
 namespace distill {
 
@@ -35,15 +36,14 @@ struct DataConfig {
   TextConfig train;
   TextConfig validation;          // absent: a share of `train`
   double validation_share = 0.1;  // of the examples, by a hash of their text; 0: none
-  std::string format = "auto";    // "jsonl", "text", or by the file's ending
   std::string prompt_key = "prompt";
   std::string response_key = "response";
   std::string messages_key = "messages";
-  std::string separator = "\n\n";  // text files: between documents
-  int64_t prompt_tokens = 64;      // the longest prompt; the cut of a text window
-  int64_t response_tokens = 128;   // the longest response; the length of a text continuation
-  std::string on_error = "fail";   // a broken line: "fail", or "skip" and count
-  std::string too_long = "cut";    // an example longer than allowed: "cut", "skip" or "fail"
+  std::string separator;          // text files: between documents; empty: a file is one
+  int64_t prompt_tokens = 64;     // the longest prompt; text files: of a window
+  int64_t response_tokens = 128;  // the longest response; text files: what follows in a window
+  std::string on_error = "fail";  // a broken line or empty prompt: "fail", or "skip" and count
+  std::string too_long = "fail";  // a longer prompt: "cut" (its end is kept), "skip" or "fail"
 
   Bindings bindings();
 };
@@ -78,6 +78,8 @@ struct MethodConfig {
   Options options;
   Mark mark;
 };
+
+const MethodEntry& find_method(const MethodConfig& method);
 
 struct TrainConfig {
   int64_t steps = 0;               // updates

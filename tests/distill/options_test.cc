@@ -153,6 +153,11 @@ TEST(ToYaml, ReadsBackToTheSameValues) {
   EXPECT_TRUE(again.find("nothing")->is_nothing());
 }
 
+TEST(ToJson, KeepsOrderAndTypes) {
+  EXPECT_EQ(to_json({{"b", Value::List{1, 2.5, true, "x"}}, {"a", Options{{"c", Value()}}}}),
+            R"({"b":[1,2.5,true,"x"],"a":{"c":null}})");
+}
+
 TEST(Nearest, GivesNothingWhereNothingIsNear) {
   EXPECT_EQ(nearest("learning_rat", {"steps", "learning_rate"}), "learning_rate");
   EXPECT_EQ(nearest("x", {"y", "z"}), "");

@@ -147,7 +147,8 @@ TEST(RunConfig, RefusesWhatIsOutOfRange) {
   expect_refused({"train.compute=float16"}, "compute: unknown value \"float16\"");
   expect_refused({"data.prompt_tokens=0"}, "needs prompt_tokens >= 1");
   expect_refused({"data.validation_share=1"}, "needs 0 <= validation_share < 1");
-  expect_refused({"data.format=csv"}, "format: unknown value \"csv\"; known: auto, jsonl, text");
+  expect_refused({"data.too_long=crop"},
+                 "too_long: unknown value \"crop\"; known: cut, skip, fail");
   expect_refused({"data.on_error=ignore"}, "on_error: unknown value \"ignore\"");
   expect_refused({"data.train.builtin=books"}, "one of files and builtin");
   expect_refused({"data.train={builtin: books}"}, "builtin: unknown value \"books\"");

@@ -1,0 +1,60 @@
+#pragma once
+
+/// The table a run ends with, on the terminal and in `report.md`.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace distill {
+
+/// What was measured of a model on held-out text; what was not measured is absent.
+struct ModelScores {
+  std::string name;
+  std::optional<double> nats_per_token;      // -log q of written responses
+  std::optional<double> bits_per_byte;       // the same per byte of their text
+  std::optional<double> forward_kl;          // teacher to model, at the states of written responses
+  std::optional<double> reverse_kl;          // model to teacher, at the same states
+  std::optional<double> own_reverse_kl;      // model to teacher, at the states of its own responses
+  std::optional<double> top1_agreement;      // share of states with the teacher's likeliest token
+  std::optional<double> teacher_mass;        // of the teacher on the action set
+  std::optional<double> student_mass;        // of the model on the teacher's action set
+  std::optional<double> rouge_l;             // of its own responses against the written, in [0, 1]
+  std::optional<double> tokens_per_second;   // written, all prompts together
+  std::optional<double> wall_seconds;        // of its training
+  std::optional<int64_t> peak_memory_bytes;  // of the process, until then
+};
+
+/// What a model wrote after a held-out prompt.
+struct SampleText {
+  std::string model, prompt, written, reference;
+};
+
+/// Everything the report says.
+struct Report {
+  std::string title;
+  std::vector<ModelScores> scores;
+  std::vector<SampleText> samples;
+  std::vector<std::string> notes;  // what a reader should know, a sentence each
+};
+
+/// The table with aligned columns, for a terminal: a row for each model, a column for each score
+/// that any model has.
+std::string to_table(const std::vector<ModelScores>& scores);
+
+/// The report as Markdown: the table with all its columns and what they mean, then the samples.
+std::string to_markdown(const Report& report);
+
+/// A row as JSON text, and back; absent scores are left out.
+///
+/// @throws std::runtime_error for text that is no such row.
+std::string to_json(const ModelScores& scores);
+ModelScores scores_from_json(const std::string& text);
+
+/// The most memory that this process has held since it began or `reset_peak_memory` was called, in
+/// bytes; nothing where the system does not say.
+std::optional<int64_t> peak_memory_bytes();
+void reset_peak_memory();
+
+}  // namespace distill
