@@ -357,6 +357,7 @@ Value Binding::value() const {
 }
 
 void bind(const Options& options, const Bindings& bindings) {
+  if (options.defaults != nullptr) *options.defaults = options_of(bindings);
   for (const Options::Entry& entry : options.entries()) {
     const auto binding = std::find_if(bindings.items().begin(), bindings.items().end(),
                                       [&](const Binding& b) { return b.name() == entry.name; });

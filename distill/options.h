@@ -60,6 +60,8 @@ class Options {
   void erase(std::string_view name);
 
   Mark mark;  // where the map begins
+  /// Where `bind` notes the names and defaults of the variables it is given; null: nowhere.
+  Options* defaults = nullptr;
 
  private:
   std::vector<Entry> entries_;

@@ -34,4 +34,11 @@ const MethodEntry& find_method(std::string_view name, const Mark& mark) {
   throw error_at(mark, unknown("method", name, known));
 }
 
+Options defaults_of(const MethodEntry& method) {
+  Options out, none;
+  none.defaults = &out;
+  method.build(none);
+  return out;
+}
+
 }  // namespace distill

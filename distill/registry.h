@@ -27,4 +27,7 @@ std::span<const MethodEntry> methods();
 /// @throws ConfigError 'run.yaml:3:9: unknown method "gdk"; did you mean "gkd"? known: ...'.
 const MethodEntry& find_method(std::string_view name, const Mark& mark = {});
 
+/// Every option of a method with its default.
+Options defaults_of(const MethodEntry& method);
+
 }  // namespace distill

@@ -434,12 +434,6 @@ void sort_stages(std::vector<StageConfig>& stages) {
   stages = std::move(sorted);
 }
 
-bool is_device(const std::string& device) {
-  if (device == "cpu" || device == "cuda") return true;
-  return device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.size() < 8 &&
-         device.find_first_not_of("0123456789", 5) == std::string::npos;
-}
-
 }  // namespace
 
 Bindings ThreadsConfig::bindings() { return {{"shards", &shards}, {"per_shard", &per_shard}}; }
@@ -589,6 +583,12 @@ Options to_options(const RunConfig& run) {
     out.set("stages", stages);
   }
   return out;
+}
+
+bool is_device(const std::string& text) {
+  if (text == "cpu" || text == "cuda") return true;
+  return text.rfind("cuda:", 0) == 0 && text.size() > 5 && text.size() < 8 &&
+         text.find_first_not_of("0123456789", 5) == std::string::npos;
 }
 
 std::vector<std::pair<std::string, std::string>> known_keys() {

@@ -158,6 +158,9 @@ Options to_options(const StageConfig& stage);
 /// The whole run with every key it ends up with; reads back to the same RunConfig.
 Options to_options(const RunConfig& run);
 
+/// Whether the text names a device: "cpu", "cuda" or "cuda:N".
+bool is_device(const std::string& text);
+
 /// Every key the parser knows: ("train", "steps"), ...; top-level keys under "".
 std::vector<std::pair<std::string, std::string>> known_keys();
 

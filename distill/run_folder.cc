@@ -118,26 +118,27 @@ int lock(const std::string& folder) {
 
 }  // namespace
 
+std::optional<std::string> RunFolder::refusal(const RunConfig& run, Existing existing) {
+  const fs::path folder(run.output);
+  if (!fs::exists(folder)) return std::nullopt;
+  if (!fs::is_directory(folder)) return run.output + ": is a file, not a folder";
+  if (!is_run(folder)) {
+    if (holds_nothing(folder)) return std::nullopt;
+    return run.output + ": holds files that are not a run; choose another output";
+  }
+  if (existing != Existing::kRefuse) return std::nullopt;
+  return run.output +
+         ": holds a run already; go on with it by --resume, or begin anew by --overwrite";
+}
+
 RunFolder::RunFolder(const RunConfig& run, Existing existing)
     : run_(run), paths_{.output = run.output, .is_single = run.is_single} {
-  const fs::path folder(run.output);
+  if (const auto reason = refusal(run, existing)) throw ConfigError(*reason);
   std::error_code error;
-  if (fs::exists(folder) && !fs::is_directory(folder)) {
-    throw ConfigError(run.output + ": is a file, not a folder");
-  }
-  fs::create_directories(folder, error);
+  fs::create_directories(run.output, error);
   if (error) throw std::runtime_error(run.output + ": cannot be made: " + error.message());
-  const bool holds_run = is_run(folder);
-  if (!holds_run && !holds_nothing(folder)) {
-    throw ConfigError(run.output + ": holds files that are not a run; choose another output");
-  }
-  if (holds_run && existing == Existing::kRefuse) {
-    throw ConfigError(run.output +
-                      ": holds a run already; go on with it by --resume, or begin anew by "
-                      "--overwrite");
-  }
   lock_ = lock(run.output);
-  if (holds_run && existing == Existing::kOverwrite) clear_run(folder);
+  if (is_run(run.output) && existing == Existing::kOverwrite) clear_run(run.output);
   write_file(run.output + "/config.yaml", to_yaml(to_options(run)));
 }
 

@@ -11,6 +11,7 @@
 ///       student/        the model, or the tokenizer, in the Hugging Face layout
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ class RunFolder {
   ///     is used by another process; std::runtime_error where it cannot be written.
   RunFolder(const RunConfig& run, Existing existing);
   ~RunFolder();
+
+  /// Why the folder cannot be taken, if so.
+  static std::optional<std::string> refusal(const RunConfig& run, Existing existing);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 

@@ -64,17 +64,6 @@ std::vector<std::string> standard_headers() {
   throw ConfigError("builtin c++_headers: the compiler c++ names no folder with <vector>");
 }
 
-agents::DecoderConfig config_of(const ModelConfig& model, int64_t vocabulary_size) {
-  if (model.config.empty()) {
-    const fs::path path(model.config_path);
-    return agents::load_decoder_config(
-        (fs::is_directory(path) ? path / "config.json" : path).string());
-  }
-  nlohmann::json json = nlohmann::json::parse(to_json(model.config));
-  if (!json.contains("vocab_size")) json["vocab_size"] = vocabulary_size;
-  return agents::parse_decoder_config(json.dump(2), model.mark.text());
-}
-
 }  // namespace
 
 std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
@@ -100,12 +89,23 @@ std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths) {
                                  "\" needs a tokenizer: none is named, and no model has a folder");
 }
 
+agents::DecoderConfig decoder_config(const ModelConfig& model, int64_t vocabulary_size) {
+  if (model.config.empty()) {
+    const fs::path path(model.config_path);
+    return agents::load_decoder_config(
+        (fs::is_directory(path) ? path / "config.json" : path).string());
+  }
+  nlohmann::json json = nlohmann::json::parse(to_json(model.config));
+  if (!json.contains("vocab_size")) json["vocab_size"] = vocabulary_size;
+  return agents::parse_decoder_config(json.dump(2), model.mark.text());
+}
+
 agents::Decoder make_model(const ModelConfig& model, const StagePaths& paths,
                            int64_t vocabulary_size, bool frozen, const std::string& compute,
                            uint64_t seed) {
   agents::DecoderOptions decoder{.compute = type_of(compute), .vocabulary_size = vocabulary_size};
   if (model.is_random()) {
-    const agents::DecoderConfig config = config_of(model, vocabulary_size);
+    const agents::DecoderConfig config = decoder_config(model, vocabulary_size);
     decoder.vocabulary_size = std::min(vocabulary_size, config.vocabulary_size);
     return agents::new_decoder(config, seed, decoder);
   }

@@ -22,6 +22,11 @@ std::string model_folder(const ModelConfig& model, const StagePaths& paths);
 /// @throws ConfigError where none can be found.
 std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths);
 
+/// The shape of a model with random weights.
+///
+/// @param vocabulary_size where its config names none.
+agents::DecoderConfig decoder_config(const ModelConfig& model, int64_t vocabulary_size);
+
 /// A decoder as the run file describes it.
 ///
 /// @param vocabulary_size of the tokenizer, to which padded heads are trimmed; a random model is made

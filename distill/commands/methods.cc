@@ -1,0 +1,52 @@
+#include <iostream>
+
+#include "distill/commands/command_line.h"
+#include "distill/registry.h"
+
+namespace distill {
+namespace {
+
+void list() {
+  for (const MethodEntry& method : methods()) {
+    std::cout << method.name << std::string(10 - method.name.size(), ' ') << method.summary << " ("
+              << method.source << ")\n";
+  }
+}
+
+void describe(const MethodEntry& method, bool expand) {
+  std::cout << method.name << ": " << method.summary << "\nsource: " << method.source << '\n';
+  if (expand) {
+    std::cout << "\nwhat it is made of:\n\n" << to_yaml(to_options(method.build({})));
+    return;
+  }
+  std::cout << "\noptions and their defaults:\n\n"
+            << to_yaml({{"method", [&] {
+                           Options out{{"name", std::string(method.name)}};
+                           const Options defaults = defaults_of(method);
+                           for (const auto& entry : defaults.entries()) {
+                             out.set(entry.name, entry.value);
+                           }
+                           return out;
+                         }()}});
+}
+
+}  // namespace
+
+int methods_command(const Words& words) {
+  std::string name;
+  bool expand = false;
+  CommandLine line("decant methods [NAME]",
+                   "The methods there are; with NAME, its options and their defaults.");
+  line.option("name", value(&name), "a method");
+  line.flag("expand", &expand, "what the method is made of, with its defaults");
+  line.positional("name", 1);
+  if (!line.read(words)) return 0;
+  if (name.empty()) {
+    list();
+  } else {
+    describe(find_method(name), expand);
+  }
+  return 0;
+}
+
+}  // namespace distill
