@@ -146,6 +146,10 @@ class Checker {
     return model.stage.empty() ? model : made(*run_.stage(model.stage).student);
   }
 
+  static bool is_on_disk(const ModelConfig& model) {
+    return model.layers_of ? is_on_disk(*model.layers_of) : !model.path.empty();
+  }
+
   agents::DecoderConfig config_of_model(const ModelConfig& model, int64_t vocabulary_size) const {
     const ModelConfig& from = made(model);
     if (from.is_random()) return decoder_config(from, vocabulary_size);

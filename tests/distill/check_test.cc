@@ -8,6 +8,7 @@
 #include "agents/weights.h"
 #include "distill/yaml.h"
 #include "tests/distill/expect_error.h"
+#include "tests/distill/own_temp.h"
 #include "tests/distill/tiny_model.h"
 
 namespace distill {
@@ -27,7 +28,7 @@ class CheckTest : public testing::Test {
     write_records(folder() + "/train.jsonl");
   }
   static void TearDownTestSuite() { fs::remove_all(folder()); }
-  static std::string folder() { return testing::TempDir() + "/decant_check_test"; }
+  static std::string folder() { return own_temp("decant_check_test"); }
 
   static RunConfig config(const std::vector<std::string>& overrides = {}) {
     const std::string f = folder();
@@ -142,7 +143,7 @@ TEST_F(CheckTest, TakesWhatStagesWillMakeForWhatTheyAreToMake) {
                                "run.yaml"),
                     "run.yaml");
   const CheckReport report = check(run, true);
-  EXPECT_THAT(report.problems, ElementsAre(HasSubstr("run.yaml:7:37: student: prompts of 24"),
+  EXPECT_THAT(report.problems, ElementsAre(HasSubstr("run.yaml:7:38: student: prompts of 24"),
                                            HasSubstr("teacher: prompts of 24"),
                                            HasSubstr("student: prompts of 24")));
   EXPECT_THAT(report.facts, Contains(HasSubstr("words: tokenizer")));

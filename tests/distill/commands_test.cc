@@ -12,6 +12,7 @@
 #include "agents/weights.h"
 #include "envs/token/tokenizer.h"
 #include "rl/safetensors.h"
+#include "tests/distill/own_temp.h"
 #include "tests/distill/tiny_model.h"
 
 namespace distill {
@@ -65,14 +66,14 @@ class CommandsTest : public testing::Test {
   }
   const std::string& model() {
     static const std::string folder = [] {
-      const std::string made = testing::TempDir() + "/decant_commands_model";
+      const std::string made = own_temp("decant_commands_model");
       make_tiny_model(made);
       return made;
     }();
     return folder;
   }
 
-  std::string folder_ = testing::TempDir() + "/decant_commands_test";
+  std::string folder_ = own_temp("decant_commands_test");
 };
 
 TEST_F(CommandsTest, SayWhatTheyDo) {

@@ -6,12 +6,13 @@
 #include <fstream>
 
 #include "tests/distill/expect_error.h"
+#include "tests/distill/own_temp.h"
 
 namespace distill {
 namespace {
 
 std::string maps_with(const std::string& library) {
-  const std::string path = testing::TempDir() + "/decant_maps";
+  const std::string path = own_temp("decant_maps");
   std::ofstream(path) << "7f00-7f01 r--p 00000000 08:01 42                 " << library << "\n";
   return path;
 }

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "distill/component_options.h"
 #include "distill/registry.h"
 #include "distill/yaml.h"
@@ -45,6 +47,16 @@ TEST_P(EveryMethod, TakesItsOwnDefaults) {
   }
   EXPECT_EQ(to_yaml(to_options(GetParam().build(defaults))),
             to_yaml(to_options(GetParam().build({}))));
+}
+
+TEST_P(EveryMethod, HasASectionThatNamesItsOptions) {
+  std::ifstream file(DECANT_TEST_FIXTURES "/../../docs/methods.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_THAT(text, testing::HasSubstr("\n## " + std::string(GetParam().name) + "\n"));
+  const Options defaults = defaults_of(GetParam());
+  for (const Options::Entry& option : defaults.entries()) {
+    EXPECT_THAT(text, testing::HasSubstr("`" + option.name)) << option.name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryMethod,

@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "distill/yaml.h"
 #include "tests/distill/expect_error.h"
+#include "tests/distill/own_temp.h"
 
 namespace distill {
 namespace {
@@ -216,11 +218,11 @@ TEST(RunConfig, ChecksWhatStagesReferTo) {
 }
 
 TEST(RunConfig, ReadsAFileWithOverrides) {
-  const std::string path = testing::TempDir() + "/decant_run_config_test.yaml";
+  const std::string path = own_temp("decant_run_config_test.yaml");
   std::ofstream(path) << kSingle;
   const RunConfig run = load_run_config(path, {"train.steps=7", "method.beta=0"});
   EXPECT_EQ(run.stages[0].train.steps, 7);
-  EXPECT_EQ(run.output, "runs/decant_run_config_test");
+  EXPECT_EQ(run.output, "runs/" + std::filesystem::path(path).stem().string());
 }
 
 // Every key the parser knows has a row in the documentation, under the heading of its section.

@@ -7,6 +7,7 @@
 
 #include "distill/yaml.h"
 #include "tests/distill/expect_error.h"
+#include "tests/distill/own_temp.h"
 
 namespace distill {
 namespace {
@@ -49,7 +50,7 @@ class RunFolderTest : public testing::Test {
     }
   }
 
-  std::string folder_ = testing::TempDir() + "/decant_run_folder_test";
+  std::string folder_ = own_temp("decant_run_folder_test");
 };
 
 TEST_F(RunFolderTest, KeepsTheResolvedConfigWhichReadsBack) {

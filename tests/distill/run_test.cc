@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "distill/yaml.h"
+#include "tests/distill/own_temp.h"
 
 namespace distill {
 namespace {
@@ -72,7 +73,7 @@ class ExecuteTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  std::string folder_ = testing::TempDir() + "/decant_execute_test";
+  std::string folder_ = own_temp("decant_execute_test");
   std::vector<std::string> done_;
   std::string stops_, fails_;
   bool interrupted_ = false;
