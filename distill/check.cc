@@ -176,7 +176,7 @@ class Checker {
       check_fits(config, stage, model, role, tokenizer.size);
     });
     attempt([&] { check_vocabulary(model, role, tokenizer); });
-    if (is_thorough_ && !made(model).is_random() && made(model).stage.empty()) {
+    if (is_thorough_ && is_on_disk(made(model))) {
       attempt(
           [&] { make_model(made(model), paths_, tokenizer.size, /*frozen=*/true, "float32", 0); });
     }
