@@ -40,7 +40,6 @@ rl::RewardTerm minus_jsd() { return distill::make_reward_term({"jsd", {{"beta", 
 // @param own whether the student writes the answers (lambda 1) or they are given (lambda 0).
 void gkd_step(benchmark::State& state, bool own, c10::ScalarType compute) {
   const rl::Threads threads{static_cast<int>(state.range(0)), static_cast<int>(state.range(1))};
-  at::set_num_threads(threads.total());
   const agents::Decoder student = make(256, 4, 688, compute, 1);
   const agents::Decoder teacher = make(512, 8, 1376, compute, 2);
   for (auto& parameter : teacher->parameters()) parameter.requires_grad_(false);

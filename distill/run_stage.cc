@@ -39,7 +39,7 @@ int64_t parameter_count(const agents::Decoder& model) {
 }
 
 rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model) {
-  const int cores = at::get_num_threads();
+  const int cores = rl::core_count();
   const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
   if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
   if (inside > 0) return {std::max(1, cores / inside), inside};
@@ -121,7 +121,7 @@ void StageRun::load_inputs() {
   if (stage_.teacher) inputs_.teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
   if (stage_.student) inputs_.student = load(*stage_.student, /*frozen=*/false, "student");
   const agents::Decoder& largest = inputs_.teacher.is_empty() ? inputs_.student : inputs_.teacher;
-  inputs_.threads = largest.is_empty() ? rl::Threads{at::get_num_threads(), 1}
+  inputs_.threads = largest.is_empty() ? rl::Threads{rl::core_count(), 1}
                                        : threads_of(run_.threads, largest);
   inputs_.validation =
       make_examples(stage_.data, /*validation=*/true, /*needs_response=*/true, inputs_.tokenizer);

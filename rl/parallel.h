@@ -17,6 +17,9 @@ struct Threads {
   int total() const { return shards * per_shard; }
 };
 
+/// Cores of the machine that this process may use.
+int core_count();
+
 /// Runs f(0) .. f(count - 1), `threads.shards` at a time, and returns when all are done. Rethrows the
 /// first error. Which thread runs what has no influence on results.
 void run_parallel(const Threads& threads, int64_t count, const std::function<void(int64_t)>& f);
