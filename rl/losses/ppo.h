@@ -9,11 +9,11 @@ namespace rl {
 
 struct PpoOptions {
   double gamma = 0.99;
-  double lambda = 0.95;              // of the generalised advantage
-  double clip = 0.2;                 // of the probability ratio
-  std::optional<double> value_clip;  // of the value's change; none by default
-  double value_coefficient = 0.5;    // of the squared value error
-  double entropy_coefficient = 0.0;  // of the entropy bonus
+  double lambda = 0.95;                             // of the generalised advantage
+  double clip = 0.2;                                // of the probability ratio
+  std::optional<double> value_clip = std::nullopt;  // of the value's change; none by default
+  double value_coefficient = 0.5;                   // of the squared value error
+  double entropy_coefficient = 0.0;                 // of the entropy bonus
   ops::Normalization normalization = ops::Normalization::sample;  // of the advantages of a batch
 };
 

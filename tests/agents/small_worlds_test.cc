@@ -58,7 +58,7 @@ std::vector<rl::Objective> objective(std::unique_ptr<rl::Loss> loss) {
   return objectives;
 }
 
-Greedy learn_by_ppo(const MakeWorld& make, int64_t updates, uint64_t seed) {
+Greedy learn_by_ppo(const MakeWorld& make, int64_t updates, double gamma, uint64_t seed) {
   auto world = make(seed, /*restarts=*/true);
   const auto policy = make_policy(*world, true, seed);
   auto actor = std::make_unique<MlpActor>(policy, false, seed);
@@ -70,14 +70,14 @@ Greedy learn_by_ppo(const MakeWorld& make, int64_t updates, uint64_t seed) {
                   rl::ReplayBuffer({.capacity = 0, .epochs = 4}, seed),
                   {}};
   agent.learners.push_back(std::make_unique<rl::Learner>(
-      policy, objective(std::make_unique<rl::Ppo>(rl::PpoOptions{})), options));
+      policy, objective(std::make_unique<rl::Ppo>(rl::PpoOptions{.gamma = gamma})), options));
   rl::Progress progress;
   rl::train(agent, {.steps = updates, .batch_size = 8, .episodes_per_collect = 16}, progress,
             [](const rl::Progress&, const rl::Metrics&) { return true; });
   return play_greedily(make, policy);
 }
 
-Greedy learn_by_td(const MakeWorld& make, int64_t updates, uint64_t seed) {
+Greedy learn_by_td(const MakeWorld& make, int64_t updates, double gamma, uint64_t seed) {
   auto world = make(seed, /*restarts=*/true);
   const auto policy = make_policy(*world, false, seed);
   rl::Progress progress;
@@ -92,12 +92,13 @@ Greedy learn_by_td(const MakeWorld& make, int64_t updates, uint64_t seed) {
   options.learning_rate = [](int64_t) { return 1e-3; };
   options.max_grad_norm = 10;
   options.micro_batch_tokens = 100000;
-  options.target_copy_every = 50;
+  options.target_copy_every = 100;
   rl::Agent agent{std::make_unique<rl::Segments>(std::move(world), std::move(actor), 4),
-                  rl::ReplayBuffer({.capacity = 4000, .epochs = 1}, seed),
+                  rl::ReplayBuffer({.capacity = 25000, .epochs = 1}, seed),
                   {}};
   agent.learners.push_back(std::make_unique<rl::Learner>(
-      policy, objective(std::make_unique<rl::Td>(rl::TdOptions{.double_q = true})), options));
+      policy, objective(std::make_unique<rl::Td>(rl::TdOptions{.gamma = gamma, .double_q = true})),
+      options));
   rl::train(
       agent,
       {.steps = updates, .batch_size = 64, .episodes_per_collect = 8, .updates_per_collect = 1},
@@ -106,17 +107,21 @@ Greedy learn_by_td(const MakeWorld& make, int64_t updates, uint64_t seed) {
 }
 
 // The pole stands for 9 steps under a constant action and about 20 under random ones.
-TEST(Ppo, LearnsToBalanceThePole) { EXPECT_GE(learn_by_ppo(cart_pole, 400, 1).mean_return, 400); }
+TEST(Ppo, LearnsToBalanceThePole) {
+  EXPECT_GE(learn_by_ppo(cart_pole, 400, 0.99, 1).mean_return, 400);
+}
 
-TEST(Td, LearnsToBalanceThePole) { EXPECT_GE(learn_by_td(cart_pole, 3000, 1).mean_return, 195); }
+TEST(Td, LearnsToBalanceThePole) {
+  EXPECT_GE(learn_by_td(cart_pole, 5000, 0.99, 1).mean_return, 195);
+}
 
 // The best behaviour is known: straight to the end.
 TEST(Ppo, FindsTheEndOfTheChain) {
-  EXPECT_EQ(learn_by_ppo(chain, 200, 1).mean_steps, kChainLength - 1);
+  EXPECT_EQ(learn_by_ppo(chain, 200, 0.9, 1).mean_steps, kChainLength - 1);
 }
 
 TEST(Td, FindsTheEndOfTheChain) {
-  EXPECT_EQ(learn_by_td(chain, 800, 1).mean_steps, kChainLength - 1);
+  EXPECT_EQ(learn_by_td(chain, 1500, 0.9, 1).mean_steps, kChainLength - 1);
 }
 
 }  // namespace
