@@ -7,7 +7,7 @@
 #include "agents/language_model.h"
 #include "agents/weights.h"
 #include "distill/components/components.h"
-#include "distill/registry.h"
+#include "distill/device.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/token_environment.h"
 #include "rl/losses/imitation.h"
@@ -110,6 +110,7 @@ void register_all() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  distill::set_up_process();
   register_all();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -1,7 +1,6 @@
 #include "distill/device.h"
 
 #include <malloc.h>
-#include <sched.h>
 #include <torch/cuda.h>
 #include <torch/torch.h>
 
@@ -9,18 +8,9 @@
 #include <fstream>
 
 #include "distill/run_config.h"
+#include "rl/parallel.h"
 
 namespace distill {
-namespace {
-
-int usable_cores() {
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-  return CPU_COUNT(&cores);
-}
-
-}  // namespace
-
 void set_up_process() {
   // glibc gives large tensors back to the kernel at every free and faults them in again at the next
   // allocation: keeping them made a teacher's pass 1.5 times as fast. So nothing is mapped by itself,
@@ -29,7 +19,7 @@ void set_up_process() {
   mallopt(M_TRIM_THRESHOLD, 2147483647);
   mallopt(M_TOP_PAD, 64 << 20);
   const char* asked = std::getenv("OMP_NUM_THREADS");
-  const int threads = asked == nullptr ? usable_cores() : std::atoi(asked);
+  const int threads = asked == nullptr ? rl::core_count() : std::atoi(asked);
   at::set_num_threads(std::max(1, threads));
 }
 

@@ -7,6 +7,7 @@
 #include "agents/weights.h"
 #include "distill/device.h"
 #include "distill/options.h"
+#include "rl/parallel.h"
 
 namespace distill {
 
@@ -45,7 +46,7 @@ LoadedModel load_with_tokenizer(const ModelOptions& options) {
 }
 
 rl::Threads threads_for(int64_t rows) {
-  const int cores = at::get_num_threads();
+  const int cores = rl::core_count();
   const int shards = static_cast<int>(std::clamp<int64_t>(rows, 1, cores));
   return {shards, cores / shards};
 }

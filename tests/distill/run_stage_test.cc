@@ -40,7 +40,6 @@ class RunStage : public testing::Test {
       text << R"({"prompt": "count from )" << i << R"(", "response": ")" << i + 1 << ' ' << i + 2
            << ' ' << i + 3 << "\"}\n";
     }
-    at::set_num_threads(2);
   }
   void TearDown() override { fs::remove_all(folder_); }
 
