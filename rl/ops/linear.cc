@@ -7,82 +7,77 @@
 #include <mutex>
 #include <vector>
 
-#ifdef DECANT_ONEDNN
-#include <dnnl.h>
-#endif
-
 #include "rl/check.h"
+#include "rl/ops/onednn.h"
 
 namespace rl::ops {
 namespace {
 
-// Rounded copies by what they were made from. A weak reference keeps the address of a dead storage
+// What was made of some weights, by the weights. Weak references keep the addresses of dead storages
 // from being used again, so an address names one storage as long as its entry is here.
-class RoundedCopies {
+template <class Copy>
+class Copies {
  public:
-  Tensor of(const Tensor& weight, c10::ScalarType type) {
-    const Key key{weight.storage().unsafeGetStorageImpl(), weight.storage_offset(),
-                  weight.sizes().vec(), weight.strides().vec(), type};
-    const auto version = weight.unsafeGetTensorImpl()->version_counter().current_version();
+  template <class Make>
+  Copy of(const std::vector<Tensor>& weights, c10::ScalarType type, const Make& make) {
+    Key key{{}, type};
+    std::vector<uint32_t> versions;
+    for (const Tensor& weight : weights) {
+      key.first.push_back({weight.storage().unsafeGetStorageImpl(), weight.storage_offset(),
+                           weight.size(0), weight.size(1), weight.stride(0), weight.stride(1)});
+      versions.push_back(weight.unsafeGetTensorImpl()->version_counter().current_version());
+    }
     const std::lock_guard lock(mutex_);
     const auto found = copies_.find(key);
-    if (found != copies_.end() && found->second.version == version) return found->second.copy;
-    std::erase_if(copies_, [](const auto& entry) { return entry.second.source.expired(); });
+    if (found != copies_.end() && found->second.versions == versions) return found->second.copy;
+    std::erase_if(copies_, [](const auto& entry) { return entry.second.dead(); });
     const at::NoGradGuard no_grad;
-    Tensor copy = weight.detach().to(type).contiguous();
-    copies_.insert_or_assign(key, Entry{weight.storage().getWeakStorageImpl(), version, copy});
-    return copy;
+    Entry entry{
+        {}, versions, make(weights.size() == 1 ? weights[0].detach() : at::cat(weights), type)};
+    for (const Tensor& weight : weights) {
+      entry.sources.push_back(weight.storage().getWeakStorageImpl());
+    }
+    return copies_.insert_or_assign(std::move(key), std::move(entry)).first->second.copy;
   }
 
  private:
-  using Key = std::tuple<const c10::StorageImpl*, int64_t, std::vector<int64_t>,
-                         std::vector<int64_t>, c10::ScalarType>;
+  using Place = std::tuple<const c10::StorageImpl*, int64_t, int64_t, int64_t, int64_t, int64_t>;
+  using Key = std::pair<std::vector<Place>, c10::ScalarType>;
   struct Entry {
-    c10::weak_intrusive_ptr<c10::StorageImpl> source;
-    uint32_t version;
-    Tensor copy;
+    std::vector<c10::weak_intrusive_ptr<c10::StorageImpl>> sources;
+    std::vector<uint32_t> versions;
+    Copy copy;
+
+    bool dead() const {
+      return std::any_of(sources.begin(), sources.end(),
+                         [](const auto& source) { return source.expired(); });
+    }
   };
   std::mutex mutex_;
   std::map<Key, Entry> copies_;
 };
 
-// A matrix as BLAS wants it: one stride is 1, and whether the columns are the unit ones.
-struct Matrix {
-  Tensor tensor;
-  bool transposed;
-  int64_t stride;
-};
-
-Matrix as_matrix(const Tensor& tensor, bool transpose) {
-  const int64_t rows = tensor.size(0);
-  const int64_t columns = tensor.size(1);
-  if ((tensor.stride(1) == 1 || columns == 1) && (tensor.stride(0) >= columns || rows == 1)) {
-    return {tensor, transpose, rows == 1 ? columns : tensor.stride(0)};
-  }
-  if ((tensor.stride(0) == 1 || rows == 1) && (tensor.stride(1) >= rows || columns == 1)) {
-    return {tensor, !transpose, columns == 1 ? rows : tensor.stride(1)};
-  }
-  return {tensor.contiguous(), transpose, columns};
+// One below the other. Both caches are never destroyed: threads may still hold on to them when the
+// program ends.
+onednn::PackedWeight packed_copy(const std::vector<Tensor>& weights, c10::ScalarType type) {
+  static auto& copies = *new Copies<onednn::PackedWeight>;
+  return copies.of(weights, type, onednn::pack);
 }
+
+Tensor rounded_copy(const std::vector<Tensor>& weights, c10::ScalarType type) {
+  static auto& copies = *new Copies<Tensor>;
+  if (weights.size() == 1 && weights[0].scalar_type() == type) return weights[0].detach();
+  return copies.of(weights, type,
+                   [](const Tensor& from, c10::ScalarType to) { return from.to(to).contiguous(); });
+}
+
+// Below so many rows reading the weight takes longer than multiplying, and its layout counts.
+constexpr int64_t kFewRows = 128;
 
 bool rows_are_dense(const Tensor& out) {
   return (out.stride(1) == 1 || out.size(1) == 1) &&
          (out.stride(0) >= out.size(1) || out.size(0) == 1);
 }
-
-#ifdef DECANT_ONEDNN
-void gemm_float(const Matrix& a, const Matrix& b, double beta, Tensor& out, int64_t k) {
-  const int64_t stride = out.size(0) == 1 ? out.size(1) : out.stride(0);
-  const dnnl_status_t status =
-      dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', out.size(0), out.size(1), k, 1,
-                 a.tensor.data_ptr<float>(), a.stride, b.tensor.data_ptr<float>(), b.stride,
-                 static_cast<float>(beta), out.data_ptr<float>(), stride);
-  if (status != dnnl_success) {
-    throw std::runtime_error("oneDNN's matrix product failed with status " +
-                             std::to_string(static_cast<int>(status)));
-  }
-}
-#endif
 
 void gemm_generic(const Tensor& a, const Tensor& b, double beta, Tensor& out) {
   const auto type = out.scalar_type();
@@ -105,17 +100,34 @@ std::vector<Tensor> columns_of(const Tensor& out, const variable_list& weights) 
   return out.split_with_sizes(widths, 1);
 }
 
-Tensor product(const Tensor& x, const variable_list& weights, const variable_list& biases) {
+// float32 products write as fast into some columns of a result as into a whole one, so weights of
+// that type are read where they are. Others are rounded, or put one below the other, once.
+bool reads_in_place(const Tensor& x, const variable_list& weights) {
+  return x.scalar_type() == weights[0].scalar_type() &&
+         (weights.size() == 1 || x.scalar_type() != at::kBFloat16);
+}
+
+// @param keeps whether the weights are likely to stay as they are for more products.
+Tensor product(const Tensor& x, const variable_list& weights, const variable_list& biases,
+               bool keeps) {
   int64_t width = 0;
   for (const Tensor& weight : weights) width += weight.size(0);
   const at::NoGradGuard no_grad;
   const Tensor rows = x.detach().reshape({-1, x.size(-1)});
-  const Tensor out = at::empty({rows.size(0), width}, x.options());
-  std::vector<Tensor> columns = weights.size() == 1 ? std::vector{out} : columns_of(out, weights);
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (!biases.empty()) columns[i].copy_(biases[i].expand_as(columns[i]));
-    gemm(rows, false, rounded_copy(weights[i], x.scalar_type()), true, biases.empty() ? 0 : 1,
-         columns[i]);
+  Tensor out = at::empty({rows.size(0), width}, x.options());
+  if (!biases.empty()) out.copy_((biases.size() == 1 ? biases[0] : at::cat(biases)).expand_as(out));
+  const double beta = biases.empty() ? 0 : 1;
+  const bool packs = keeps && rows.size(0) > 0 && rows.size(0) <= kFewRows && rows.size(1) > 0 &&
+                     x.device().is_cpu() && onednn::multiplies(x.scalar_type());
+  if (packs) {
+    onednn::gemm(rows.contiguous(), packed_copy(weights, x.scalar_type()), beta, out);
+  } else if (reads_in_place(x, weights)) {
+    std::vector<Tensor> columns = columns_of(out, weights);
+    for (size_t i = 0; i < weights.size(); ++i) {
+      gemm(rows, false, weights[i], true, beta, columns[i]);
+    }
+  } else {
+    gemm(rows, false, rounded_copy(weights, x.scalar_type()), true, beta, out);
   }
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = width;
@@ -131,7 +143,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     saved.insert(saved.end(), weights.begin(), weights.end());
     context->save_for_backward(saved);
     context->saved_data["has_bias"] = !biases.empty();
-    return product(x, weights.vec(), biases.vec());
+    return product(x, weights.vec(), biases.vec(), false);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -145,19 +157,28 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     variable_list result(1 + layers * (has_bias ? 2 : 1));
     if (context->needs_input_grad(0)) {
       Tensor to_x = at::empty({gradient.size(0), x.size(-1)}, x.options());
-      for (size_t i = 0; i < layers; ++i) {
-        gemm(columns[i], false, rounded_copy(weights[i], x.scalar_type()), false, i == 0 ? 0 : 1,
-             to_x);
+      if (reads_in_place(x, weights)) {
+        for (size_t i = 0; i < layers; ++i) {
+          gemm(columns[i], false, weights[i], false, i == 0 ? 0 : 1, to_x);
+        }
+      } else {
+        gemm(gradient, false, rounded_copy(weights, x.scalar_type()), false, 0, to_x);
       }
       result[0] = to_x.view(x.sizes());
     }
-    const Tensor rows = x.reshape({-1, x.size(-1)});
-    for (size_t i = 0; i < layers; ++i) {
-      if (context->needs_input_grad(1 + i)) {
-        result[1 + i] = at::empty_like(weights[i]);
-        gemm(columns[i], true, rows, false, 0, result[1 + i]);
+    if (context->needs_input_grad({{1, 1 + layers}})) {
+      Tensor to_weights = layers == 1
+                              ? at::empty_like(weights[0])
+                              : at::empty({gradient.size(1), x.size(-1)}, weights[0].options());
+      gemm(gradient, true, x.reshape({-1, x.size(-1)}), false, 0, to_weights);
+      int64_t first = 0;
+      for (size_t i = 0; i < layers; ++i) {
+        result[1 + i] = layers == 1 ? to_weights : to_weights.narrow(0, first, weights[i].size(0));
+        first += weights[i].size(0);
       }
-      if (has_bias && context->needs_input_grad(1 + layers + i)) {
+    }
+    for (size_t i = 0; has_bias && i < layers; ++i) {
+      if (context->needs_input_grad(1 + layers + i)) {
         result[1 + layers + i] = columns[i].sum(0, false, weights[i].scalar_type());
       }
     }
@@ -173,10 +194,7 @@ bool any_requires_grad(const variable_list& tensors) {
 }  // namespace
 
 Tensor rounded_copy(const Tensor& weight, c10::ScalarType type) {
-  // Never destroyed: threads may still hold on to it when the program ends.
-  static auto& copies = *new RoundedCopies;
-  if (weight.scalar_type() == type) return weight.detach();
-  return copies.of(weight, type);
+  return rounded_copy(std::vector{weight}, type);
 }
 
 void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, double beta,
@@ -199,14 +217,13 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
     beta == 0 ? out.zero_() : out.mul_(beta);
     return;
   }
-#ifdef DECANT_ONEDNN
-  const bool all_float = a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat &&
-                         out.scalar_type() == at::kFloat;
-  if (all_float && a.device().is_cpu() && rows_are_dense(out)) {
-    gemm_float(as_matrix(a, transpose_a), as_matrix(b, transpose_b), beta, out, k);
+  const auto type = a.scalar_type();
+  const bool types_fit =
+      b.scalar_type() == type && (out.scalar_type() == type || out.scalar_type() == at::kFloat);
+  if (types_fit && a.device().is_cpu() && onednn::multiplies(type) && rows_are_dense(out)) {
+    onednn::gemm(a, transpose_a, b, transpose_b, beta, out);
     return;
   }
-#endif
   gemm_generic(transpose_a ? a.t() : a, transpose_b ? b.t() : b, beta, out);
 }
 
@@ -230,7 +247,7 @@ Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
       at::GradMode::is_enabled() &&
       (x.requires_grad() || any_requires_grad(weights) || any_requires_grad(biases));
   return differentiable ? LinearFunction::apply(x, at::TensorList(weights), at::TensorList(biases))
-                        : product(x, weights, biases);
+                        : product(x, weights, biases, true);
 }
 
 }  // namespace rl::ops

@@ -13,6 +13,9 @@ namespace rl::ops {
 /// weight's gradient is float32. Whoever writes into a weight through a raw pointer must bump its
 /// version (`unsafeGetTensorImpl()->bump_version()`); LibTorch's own in-place operators do.
 ///
+/// Where no gradient is wanted, products of few rows on a CPU (the steps of generation) also keep a
+/// copy of the weight, in the layout that they read fastest.
+///
 /// May be called from several threads at once.
 ///
 /// @param x [..., D], any strides.

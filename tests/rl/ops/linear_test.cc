@@ -93,7 +93,35 @@ TEST(Linear, ComputesInBfloat16OverFloatWeights) {
   EXPECT_TRUE(bias.grad().allclose(torch::full({8}, 6.f)));
 }
 
+// Few rows without a gradient read a packed copy of the weight.
+TEST(Linear, IsTheSameWithAndWithoutGradients) {
+  torch::manual_seed(9);
+  for (const int64_t rows : {1, 7, 128, 129}) {
+    for (const auto type : {torch::kFloat, torch::kBFloat16}) {
+      const Tensor x = torch::randn({rows, 40}).to(type);
+      const Tensor weight = torch::randn({9, 40}, torch::requires_grad());
+      const Tensor bias = torch::randn({9});
+      const Tensor with = ops::linear(x, weight, bias).detach();
+      const Tensor together = ops::linear(x, {weight, weight}, {bias, bias}).detach();
+      const torch::NoGradGuard no_grad;
+      const double tolerance = type == torch::kFloat ? 1e-4 : 0.1;
+      const auto far = [&](const Tensor& a, const Tensor& b) {
+        return (a.to(torch::kFloat) - b.to(torch::kFloat)).abs().max().item<double>();
+      };
+      EXPECT_LT(far(ops::linear(x, weight, bias), with), tolerance);
+      EXPECT_LT(far(ops::linear(x, {weight, weight}, {bias, bias}), together), tolerance);
+      EXPECT_LT(far(ops::linear(x, weight.t().contiguous().t(), bias), with), tolerance);
+    }
+  }
+}
+
 TEST(Linear, FollowsAWeightThatChanges) {
+  const Tensor one = torch::ones({1, 4});
+  const Tensor packed = torch::ones({2, 4});
+  EXPECT_EQ(ops::linear(one, packed).sum().item<float>(), 8);
+  packed.mul_(2);
+  EXPECT_EQ(ops::linear(one, packed).sum().item<float>(), 16);
+
   const Tensor x = torch::ones({1, 4}, torch::kBFloat16);
   const Tensor weight = torch::ones({2, 4});
   EXPECT_EQ(ops::linear(x, weight).sum().item<float>(), 8);
@@ -107,7 +135,7 @@ TEST(RoundedCopy, IsMadeOnceAndReleasedAfterTheWeightDies) {
   EXPECT_EQ(ops::rounded_copy(weight, torch::kBFloat16).data_ptr(), copy.data_ptr());
   EXPECT_EQ(copy.use_count(), 2);
   weight.reset();
-  ops::rounded_copy(torch::ones({1}), torch::kBFloat16);
+  ops::rounded_copy(torch::ones({1, 1}), torch::kBFloat16);
   EXPECT_EQ(copy.use_count(), 1);
 }
 
@@ -186,6 +214,27 @@ TEST(Gemm, WritesIntoRowsWithAStride) {
   Tensor transposed = torch::zeros({5, 4}).t();
   ops::gemm(a, false, b, false, 0, transposed);
   EXPECT_TRUE(transposed.allclose(a.mm(b), 1e-5, 1e-5));
+}
+
+TEST(Gemm, TakesSingleRowsAndColumns) {
+  torch::manual_seed(10);
+  for (const auto type : {torch::kFloat, torch::kBFloat16}) {
+    const Tensor a = torch::randn({3, 1}).to(type);
+    const Tensor b = torch::randn({1, 5}).to(type);
+    const Tensor row = torch::randn({1, 4}).to(type);
+    const Tensor column = torch::randn({4, 1}).to(type);
+    for (const bool transpose : {false, true}) {
+      const auto stored = [transpose](const Tensor& x) {
+        return transpose ? x.t().contiguous() : x;
+      };
+      Tensor outer = torch::zeros({3, 5});
+      ops::gemm(stored(a), transpose, stored(b), transpose, 0, outer);
+      EXPECT_TRUE(outer.allclose(a.to(torch::kFloat).mm(b.to(torch::kFloat)), 1e-2, 1e-2));
+      Tensor inner = torch::zeros({1, 1});
+      ops::gemm(stored(row), transpose, stored(column), transpose, 0, inner);
+      EXPECT_TRUE(inner.allclose(row.to(torch::kFloat).mm(column.to(torch::kFloat)), 1e-2, 1e-2));
+    }
+  }
 }
 
 TEST(Gemm, OverwritesWhateverTheResultHeld) {
