@@ -23,12 +23,15 @@ rl::RewardTerm divergence_term(const Divergence& divergence, const DivergenceOpt
   const double temperature = options.student_temperature;
   return [=](const rl::Opinion& found) {
     const rl::Opinion opinion = found.at_temperature(temperature);
-    const bool full = opinion.actions().is_full();
-    const bool with_tail = !full && tail == Tail::lump;
-    const rl::ops::Comparison compared = rl::ops::compare_on_set(
-        opinion.prior_log_probs(), opinion.log_probs(),
-        with_tail ? opinion.prior_tail_log_prob() : rl::Tensor(),
-        with_tail ? opinion.tail_log_prob() : rl::Tensor(), full ? Tail::lump : tail);
+    if (opinion.actions().is_full()) {
+      return factor * rl::ops::divergence_from_logits(divergence, opinion.prior_log_probs(),
+                                                      opinion.all_logits());
+    }
+    const bool with_tail = tail == Tail::lump;
+    const rl::ops::Comparison compared =
+        rl::ops::compare_on_set(opinion.prior_log_probs(), opinion.log_probs(),
+                                with_tail ? opinion.prior_tail_log_prob() : rl::Tensor(),
+                                with_tail ? opinion.tail_log_prob() : rl::Tensor(), tail);
     return factor * rl::ops::evaluate(divergence, compared);
   };
 }

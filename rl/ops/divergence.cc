@@ -148,4 +148,77 @@ Tensor evaluate(const Divergence& divergence, const Comparison& compared) {
   return penalty.defined() ? value + penalty : value;
 }
 
+namespace {
+
+struct ValueAndGradient {
+  Tensor value;     // [n]
+  Tensor gradient;  // [n, V] with respect to the logits
+};
+
+// Arguments are log-probabilities free of -inf; all are written over.
+ValueAndGradient forward_kl_of(Tensor log_p, Tensor log_q, Tensor q) {
+  const Tensor p = log_p.exp();
+  const Tensor value = log_p.sub_(log_q).mul_(p).sum(-1);
+  return {value, q.sub_(p)};
+}
+
+ValueAndGradient reverse_kl_of(const Tensor& log_p, Tensor log_q, Tensor q) {
+  const Tensor difference = log_q.sub_(log_p);
+  const Tensor value = (q * difference).sum(-1, /*keepdim=*/true);
+  return {value.squeeze(-1), q.mul_(difference.sub_(value))};
+}
+
+ValueAndGradient jsd_of(Tensor log_p, Tensor log_q, Tensor q, double beta) {
+  const Tensor p = log_p.exp();
+  const Tensor log_m = q.lerp(p, beta).log_().clamp_min_(kLogZero);
+  const Tensor from_p = log_p.sub_(log_m).mul_(p).sum(-1);
+  const Tensor difference = log_q.sub_(log_m);
+  const Tensor from_q = (q * difference).sum(-1, /*keepdim=*/true);
+  const Tensor value = beta * from_p + (1 - beta) * from_q.squeeze(-1);
+  return {value, q.mul_(difference.sub_(from_q)).mul_(1 - beta)};
+}
+
+struct LogitDivergence : torch::autograd::Function<LogitDivergence> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& log_p,
+                        const Tensor& logits, const Divergence& divergence) {
+    const Tensor log_q = logits.log_softmax(-1).clamp_min_(kLogZero);
+    const Tensor prior = log_p.clamp_min(kLogZero);
+    ValueAndGradient found;
+    switch (divergence.kind) {
+      case Divergence::Kind::forward_kl:
+        found = forward_kl_of(prior, log_q, log_q.exp());
+        break;
+      case Divergence::Kind::reverse_kl:
+        found = reverse_kl_of(prior, log_q, log_q.exp());
+        break;
+      default:
+        found = jsd_of(prior, log_q, log_q.exp(), divergence.beta);
+        if (divergence.scale) {
+          const double factor = 1 / (divergence.beta * (1 - divergence.beta));
+          found = {found.value * factor, found.gradient.mul_(factor)};
+        }
+    }
+    context->save_for_backward({found.gradient});
+    return found.value;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list upstream) {
+    const Tensor gradient = context->get_saved_variables()[0];
+    return {Tensor(), gradient * upstream[0].unsqueeze(-1), Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor divergence_from_logits(const Divergence& divergence, const Tensor& log_p,
+                              const Tensor& logits) {
+  using Kind = Divergence::Kind;
+  const bool inside = divergence.beta > 0 && divergence.beta < 1;
+  const bool fused = divergence.kind == Kind::forward_kl || divergence.kind == Kind::reverse_kl ||
+                     (divergence.kind == Kind::jsd && inside);
+  if (!fused) return evaluate(divergence, {log_p, logits.log_softmax(-1), {}, {}, {}});
+  return LogitDivergence::apply(log_p.detach(), logits, divergence);
+}
+
 }  // namespace rl::ops

@@ -116,4 +116,14 @@ struct Divergence {
 /// The divergence of two policies, with the penalty where the convention has one: float32[...].
 Tensor evaluate(const Divergence& divergence, const Comparison& compared);
 
+/// The divergence of two policies over all actions, from the policy's logits: float32[n]. What
+/// `evaluate` gives on their log-softmax; the KLs and the JSD take a third of the passes, for value and
+/// gradient are worked out together. The prior is a constant.
+///
+/// Source of the gradients: dD/dz_j = -q_j (A_j - sum_a q_a A_a) with the advantages named above.
+///
+/// @param log_p float32[n, V], normalised. @param logits float32[n, V].
+Tensor divergence_from_logits(const Divergence& divergence, const Tensor& log_p,
+                              const Tensor& logits);
+
 }  // namespace rl::ops
