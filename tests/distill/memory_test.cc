@@ -68,8 +68,9 @@ TEST(Memory, OfAStepDoesNotGrowWithTheVocabularyBeyondTheHead) {
         agents::OfferOptions{.kind = agents::OfferOptions::Kind::top_k, .max_actions = 50}}) {
     const double small = peak_of_a_step(4096, offer), large = peak_of_a_step(131072, offer);
     const double head = 131072.0 * kWidth * 4 / 1e6;
-    // Gradient, its sum, and the optimiser's temporaries are of the head's size.
-    EXPECT_LT(large - small, 6 * head) << small << " MB and " << large << " MB";
+    // Gradient, its sum, and the optimiser's temporaries are of the head's size; what the process
+    // keeps of earlier work may hide a few megabytes of either peak.
+    EXPECT_LT(large - small, 6 * head + 64) << small << " MB and " << large << " MB";
   }
 }
 
