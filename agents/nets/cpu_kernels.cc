@@ -10,6 +10,10 @@ namespace {
 constexpr int64_t kLanes = 16;
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
+typedef uint32_t Words __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+typedef uint16_t Halves
+    __attribute__((vector_size(kLanes * sizeof(uint16_t)), aligned(2), may_alias));
+
 constexpr float kNoScore = -1e30F;
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -386,58 +390,88 @@ constexpr int64_t kPrefill = 8;
 
 int64_t scratch_cached(int64_t before, int64_t length, int64_t head_width) {
   if (before == 0 && length >= kPrefill) return scratch(length, head_width);
-  return 2 * padded(head_width) + before + length;
+  return 2 * padded(head_width) + padded(before + length);
 }
 
-// scores[j] = sum_i query[i] keys[i, j] for one query, j in [low, end).
-template <class T>
+Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
+Vector load(const Bfloat16* from) {
+  const auto wide = __builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words) << 16;
+  return __builtin_bit_cast(Vector, wide);
+}
+
+// scores[j] = sum_i query[i] keys[i, j] for V vectors of j.
+template <int V, class T>
 inline void scores_of(const float* query, const T* keys, int64_t capacity, int64_t head_width,
-                      int64_t low, int64_t end, float* scores) {
-  for (int64_t j = low; j < end; ++j) scores[j] = 0;
+                      float* scores) {
+  Vector even[V] = {};
+  Vector odd[V] = {};
   int64_t i = 0;
-  for (; i + 4 <= head_width; i += 4) {
-    const T* k0 = keys + i * capacity;
-    const T* k1 = k0 + capacity;
-    const T* k2 = k1 + capacity;
-    const T* k3 = k2 + capacity;
-    const float q0 = query[i], q1 = query[i + 1], q2 = query[i + 2], q3 = query[i + 3];
-#pragma omp simd
-    for (int64_t j = low; j < end; ++j) {
-      scores[j] += (q0 * as_float(k0[j]) + q1 * as_float(k1[j])) +
-                   (q2 * as_float(k2[j]) + q3 * as_float(k3[j]));
+  for (; i + 2 <= head_width; i += 2) {
+    const T* row = keys + i * capacity;
+    for (int v = 0; v < V; ++v) {
+      even[v] += query[i] * load(row + v * kLanes);
+      odd[v] += query[i + 1] * load(row + capacity + v * kLanes);
     }
   }
   for (; i < head_width; ++i) {
-    const T* k0 = keys + i * capacity;
-    const float q0 = query[i];
-#pragma omp simd
-    for (int64_t j = low; j < end; ++j) scores[j] += q0 * as_float(k0[j]);
+    for (int v = 0; v < V; ++v) even[v] += query[i] * load(keys + i * capacity + v * kLanes);
   }
+  for (int v = 0; v < V; ++v) *reinterpret_cast<Vector*>(scores + v * kLanes) = even[v] + odd[v];
 }
 
-// out[i] = sum_j weights[j] values[j, i].
-template <class T>
+// out[i] = sum_j weights[j] values[j, i] for V vectors of i, j in [low, end).
+template <int V, class T>
 inline void mixture_of(const float* weights, const T* values, int64_t head_width, int64_t low,
                        int64_t end, float* out) {
-  for (int64_t i = 0; i < head_width; ++i) out[i] = 0;
+  Vector sum[4][V] = {};
   int64_t j = low;
   for (; j + 4 <= end; j += 4) {
-    const T* v0 = values + j * head_width;
-    const T* v1 = v0 + head_width;
-    const T* v2 = v1 + head_width;
-    const T* v3 = v2 + head_width;
-    const float w0 = weights[j], w1 = weights[j + 1], w2 = weights[j + 2], w3 = weights[j + 3];
-#pragma omp simd
-    for (int64_t i = 0; i < head_width; ++i) {
-      out[i] += (w0 * as_float(v0[i]) + w1 * as_float(v1[i])) +
-                (w2 * as_float(v2[i]) + w3 * as_float(v3[i]));
+    for (int k = 0; k < 4; ++k) {
+      for (int v = 0; v < V; ++v) {
+        sum[k][v] += weights[j + k] * load(values + (j + k) * head_width + v * kLanes);
+      }
     }
   }
   for (; j < end; ++j) {
-    const T* v0 = values + j * head_width;
-    const float w0 = weights[j];
-#pragma omp simd
-    for (int64_t i = 0; i < head_width; ++i) out[i] += w0 * as_float(v0[i]);
+    for (int v = 0; v < V; ++v) {
+      sum[0][v] += weights[j] * load(values + j * head_width + v * kLanes);
+    }
+  }
+  for (int v = 0; v < V; ++v) {
+    *reinterpret_cast<Vector*>(out + v * kLanes) =
+        (sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]);
+  }
+}
+
+// Of keys [span.first, span.end), which lie within the capacity.
+template <class T>
+void all_scores(const float* query, const T* keys, int64_t capacity, int64_t head_width, Span span,
+                float* scores) {
+  int64_t j = span.first;
+  for (; j + 4 * kLanes <= span.end; j += 4 * kLanes, scores += 4 * kLanes) {
+    scores_of<4>(query, keys + j, capacity, head_width, scores);
+  }
+  for (; j < span.end; j += kLanes, scores += kLanes) {
+    scores_of<1>(query, keys + j, capacity, head_width, scores);
+  }
+}
+
+// weights[0] is that of key span.first.
+template <class T>
+void whole_mixture(const float* weights, const T* values, int64_t head_width, Span span,
+                   int64_t low, int64_t end, float* out) {
+  const float* weight = weights - span.first;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= head_width; i += 2 * kLanes) {
+    mixture_of<2>(weight, values + i, head_width, low, end, out + i);
+  }
+  for (; i + kLanes <= head_width; i += kLanes) {
+    mixture_of<1>(weight, values + i, head_width, low, end, out + i);
+  }
+  for (; i < head_width; ++i) {
+    float sum = 0;
+    for (int64_t j = low; j < end; ++j) sum += weight[j] * as_float(values[j * head_width + i]);
+    out[i] = sum;
   }
 }
 
@@ -476,10 +510,11 @@ void attend_cached(const CachedProblem<T>& c, T* output, int64_t output_row, flo
       read_head(p.query + t * p.row + g * p.head_width, p.head_width,
                 p.cosine ? p.cosine + t * half : nullptr, p.cosine ? p.sine + t * half : nullptr,
                 query);
-      scores_of(query, c.keys, c.capacity, p.head_width, low, q + 1, scores);
+      const Span span = visible(q, q + 1, p.window);
+      all_scores(query, c.keys, c.capacity, p.head_width, span, scores);
       float log_sum = 0;
-      const float scale = 1 / softmax_row(scores, {0, q + 1}, low, q, p.scale, &log_sum);
-      mixture_of(scores, c.values, p.head_width, low, q + 1, out);
+      const float scale = 1 / softmax_row(scores, span, low, q, p.scale, &log_sum);
+      whole_mixture(scores, c.values, p.head_width, span, low, q + 1, out);
       T* to = output + t * output_row + g * p.head_width;
       for (int64_t i = 0; i < p.head_width; ++i) store(out[i] * scale, to + i);
     }

@@ -49,8 +49,8 @@ struct CachedProblem {
   AttentionProblem<T> fresh;  // length: new positions; cosine and sine from the first new one on
   T* keys;                    // [head_width, capacity]
   T* values;                  // [capacity, head_width]
-  int64_t capacity;
-  int64_t before;  // positions in the cache
+  int64_t capacity;           // a multiple of 16; what is beyond `before` may be anything finite
+  int64_t before;             // positions in the cache
 };
 
 /// T is float or Bfloat16. Sums and softmax are float32 throughout.

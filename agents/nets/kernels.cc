@@ -467,9 +467,10 @@ Tensor cached_attention(const Tensor& query_key_value, const Attention& attentio
                         const Rotation& rotation, Tensor keys, Tensor values,
                         const std::vector<int64_t>& lengths, const std::vector<int64_t>& counts) {
   const at::NoGradGuard no_grad;
-  const bool one_type = keys.scalar_type() == query_key_value.scalar_type() &&
-                        values.scalar_type() == query_key_value.scalar_type();
-  if (!has_cpu_kernels(query_key_value) || !one_type) {
+  const bool kernels_fit = keys.scalar_type() == query_key_value.scalar_type() &&
+                           values.scalar_type() == query_key_value.scalar_type() &&
+                           keys.size(3) % 16 == 0;
+  if (!has_cpu_kernels(query_key_value) || !kernels_fit) {
     return generic_cached_attention(query_key_value, attention, rotation, keys, values, lengths,
                                     counts);
   }

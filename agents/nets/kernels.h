@@ -41,7 +41,7 @@ Tensor causal_attention(const Tensor& query_key_value, const Attention& attentio
 /// The same for T new positions after those of a cache, to which they are appended. Without
 /// gradients.
 ///
-/// @param keys, values as in `KeyValueCache`; written at positions lengths[b] and after.
+/// @param keys, values as in `KeyValueCache`, finite; written at positions lengths[b] and after.
 /// @param lengths positions before the new ones, per row.
 /// @param counts how many of the T positions of a row are tokens; the others yield zeros.
 Tensor cached_attention(const Tensor& query_key_value, const Attention& attention,

@@ -15,11 +15,10 @@ KeyValueCache::KeyValueCache(const DecoderConfig& config, int64_t rows, int64_t 
   rl::require(capacity <= config.context, "a key-value cache of " + std::to_string(capacity) +
                                               " tokens exceeds the context of the decoder, " +
                                               std::to_string(config.context));
+  const int64_t room = (capacity + 15) / 16 * 16;
   for (int64_t layer = 0; layer < config.layers; ++layer) {
-    keys_.push_back(
-        at::zeros({rows, config.key_value_heads, config.head_width, capacity}, options));
-    values_.push_back(
-        at::zeros({rows, config.key_value_heads, capacity, config.head_width}, options));
+    keys_.push_back(at::zeros({rows, config.key_value_heads, config.head_width, room}, options));
+    values_.push_back(at::zeros({rows, config.key_value_heads, room, config.head_width}, options));
   }
 }
 

@@ -37,9 +37,10 @@ class KeyValueCache {
   /// @throws std::invalid_argument naming the first row that has no room for `counts` more tokens.
   void check_room(const std::vector<int64_t>& counts) const;
 
-  /// Keys of a layer, rotated, transposed: [B, key_value_heads, head_width, capacity].
+  /// Keys of a layer, rotated, transposed: [B, key_value_heads, head_width, room], where the room is
+  /// the capacity rounded up to a multiple of 16.
   rl::Tensor keys(int64_t layer) const;
-  /// Values of a layer: [B, key_value_heads, capacity, head_width].
+  /// Values of a layer: [B, key_value_heads, room, head_width].
   rl::Tensor values(int64_t layer) const;
 
  private:

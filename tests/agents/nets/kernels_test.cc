@@ -81,8 +81,9 @@ TEST_P(AttentionKernels, AgreeThroughACache) {
   const Tensor x = torch::randn({2, c.length, (c.heads + 2 * c.key_value_heads) * c.head_width});
   const Tensor whole = causal_attention(x, attention, rotation);
   for (const auto type : {torch::kFloat, torch::kDouble}) {
-    Tensor keys = torch::zeros({2, c.key_value_heads, c.head_width, c.length + 3}, type);
-    Tensor values = torch::zeros({2, c.key_value_heads, c.length + 3, c.head_width}, type);
+    const int64_t room = (c.length + 15) / 16 * 16;
+    Tensor keys = torch::zeros({2, c.key_value_heads, c.head_width, room}, type);
+    Tensor values = torch::zeros({2, c.key_value_heads, room, c.head_width}, type);
     std::vector<Tensor> pieces;
     int64_t done = 0;
     for (const int64_t piece : {c.length - c.length / 3, c.length / 3 - 1, int64_t{1}}) {
@@ -113,8 +114,8 @@ TEST(CachedAttention, ReadsRowsOfUnequalLengths) {
   const Tensor x = torch::randn({2, 12, 32});
   const Tensor whole = causal_attention(x, attention, rotation);
   for (const auto type : {torch::kFloat, torch::kDouble}) {
-    Tensor keys = torch::zeros({2, 1, 8, 12}, type);
-    Tensor values = torch::zeros({2, 1, 12, 8}, type);
+    Tensor keys = torch::zeros({2, 1, 8, 16}, type);
+    Tensor values = torch::zeros({2, 1, 16, 8}, type);
     const Tensor typed = x.to(type);
     const Tensor first =
         cached_attention(typed.narrow(1, 0, 9), attention, rotation, keys, values, {0, 0}, {9, 4});
