@@ -148,7 +148,12 @@ std::shared_ptr<const envs::Examples> make_examples(
     options.part = validation ? envs::Part::kValidation : envs::Part::kTraining;
     options.validation_fraction = data.validation_share;
   }
-  return std::make_shared<envs::Examples>(options, std::move(tokenizer));
+  try {
+    return std::make_shared<envs::Examples>(options, std::move(tokenizer));
+  } catch (const std::invalid_argument& error) {
+    throw std::runtime_error((validation ? "held-out data: " : "training data: ") +
+                             std::string(error.what()));
+  }
 }
 
 std::vector<int64_t> end_ids(const envs::Tokenizer& tokenizer, const std::string& where) {
