@@ -16,14 +16,16 @@ using rl::Tensor;
 // doubling; may be asked by several threads.
 class DecoderImpl::RotationTable {
  public:
-  explicit RotationTable(const DecoderConfig& config) : context_(config.context) {
+  explicit RotationTable(const DecoderConfig& config)
+      : context_(config.context), factor_(config.rope_attention_factor) {
     const int64_t half = config.head_width / 2;
     frequencies_.resize(half);
     for (int64_t i = 0; i < half; ++i) {
       // In float32 as transformers does, so that far positions turn by the same angle.
       const auto exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_width);
       const float frequency = 1.0F / std::pow(static_cast<float>(config.rope_theta), exponent);
-      frequencies_[i] = scaled(frequency, config);
+      frequencies_[i] = config.rope_scaling == RopeScaling::kYarn ? yarn(i, frequency, config)
+                                                                  : scaled(frequency, config);
     }
   }
 
@@ -34,7 +36,7 @@ class DecoderImpl::RotationTable {
       const at::NoGradGuard no_grad;
       const Tensor angle =
           at::arange(length_, at::kFloat).unsqueeze(1) * at::tensor(frequencies_, at::kFloat);
-      table_ = {angle.cos().to(device), angle.sin().to(device)};
+      table_ = {(angle.cos() * factor_).to(device), (angle.sin() * factor_).to(device)};
     }
     return table_;
   }
@@ -56,7 +58,28 @@ class DecoderImpl::RotationTable {
     return (1 - smooth) * frequency / factor + smooth * frequency;
   }
 
+  // The pair that turns so often within the context of pre-training, as a real number.
+  static double pair_of(double turns, const DecoderConfig& config) {
+    const auto context = static_cast<double>(config.rope_original_context);
+    return static_cast<double>(config.head_width) * std::log(context / (turns * 2 * M_PI)) /
+           (2 * std::log(config.rope_theta));
+  }
+
+  // Pairs that turn often stay, pairs that turn seldom are stretched, those between are mixed.
+  // Source: Peng et al. 2023, arXiv:2309.00071, section 3.2; transformers, modeling_rope_utils.py.
+  static float yarn(int64_t pair, float frequency, const DecoderConfig& config) {
+    const double low = std::max(0.0, std::floor(pair_of(config.rope_beta_fast, config)));
+    const double last = static_cast<double>(config.head_width - 1);
+    double high = std::min(last, std::ceil(pair_of(config.rope_beta_slow, config)));
+    if (low == high) high += 0.001;
+    const double ramp = std::clamp((static_cast<double>(pair) - low) / (high - low), 0.0, 1.0);
+    const auto stretched = static_cast<float>(ramp);
+    return frequency / static_cast<float>(config.rope_factor) * stretched +
+           frequency * (1 - stretched);
+  }
+
   const int64_t context_;
+  const double factor_;
   std::vector<float> frequencies_;
   std::mutex mutex_;
   int64_t length_ = 0;

@@ -117,6 +117,20 @@ std::vector<int64_t> parse_eos(const Keys& keys) {
   return ids;
 }
 
+void parse_yarn(const Keys& rope, DecoderConfig& config) {
+  config.rope_scaling = RopeScaling::kYarn;
+  for (const char* other : {"mscale", "mscale_all_dim"}) {
+    if (rope.has(other)) rope.fail(other, "no such key");
+  }
+  if (!rope.flag("truncate", true)) rope.fail("truncate", "true");
+  config.rope_original_context = rope.count("original_max_position_embeddings");
+  config.rope_beta_fast = rope.positive("beta_fast", 32.0);
+  config.rope_beta_slow = rope.positive("beta_slow", 1.0);
+  const double factor = rope.positive("factor");
+  config.rope_attention_factor =
+      rope.positive("attention_factor", factor <= 1 ? 1.0 : 0.1 * std::log(factor) + 1.0);
+}
+
 // Either spelling: an object `rope_parameters` with everything, or `rope_theta` at the top with an
 // optional object `rope_scaling`, whose kind older files call `type`.
 void parse_rope(const Keys& keys, DecoderConfig& config) {
@@ -140,8 +154,10 @@ void parse_rope(const Keys& keys, DecoderConfig& config) {
     if (config.rope_high_frequency_factor <= config.rope_low_frequency_factor) {
       rope.fail("high_freq_factor", "a number above low_freq_factor");
     }
+  } else if (type == "yarn") {
+    parse_yarn(rope, config);
   } else {
-    rope.fail(key, "one of default, linear, llama3");
+    rope.fail(key, "one of default, linear, llama3, yarn");
   }
   config.rope_factor = rope.positive("factor");
 }

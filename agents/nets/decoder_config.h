@@ -9,7 +9,7 @@
 namespace agents {
 
 /// How the angles of rotary positions are stretched beyond the length of pre-training.
-enum class RopeScaling { kNone, kLinear, kLlama3 };
+enum class RopeScaling { kNone, kLinear, kLlama3, kYarn };
 
 /// The non-linearity between the two halves of a feed-forward block.
 enum class Activation { kSilu, kGelu, kGeluTanh, kRelu };
@@ -43,7 +43,10 @@ struct DecoderConfig {
   double rope_factor = 1;
   double rope_low_frequency_factor = 1;   // kLlama3
   double rope_high_frequency_factor = 4;  // kLlama3
-  int64_t rope_original_context = 0;      // kLlama3
+  int64_t rope_original_context = 0;      // kLlama3, kYarn
+  double rope_beta_fast = 32;             // kYarn: turns from which nothing is stretched
+  double rope_beta_slow = 1;              // kYarn: turns up to which everything is
+  double rope_attention_factor = 1;       // kYarn: factor of cosine and sine
   c10::ScalarType dtype = c10::kFloat;    // of the weights on disk
   std::vector<int64_t> eos_ids;           // empty where the file names none
   std::string json;                       // the file's own text: saving keeps its other keys

@@ -82,11 +82,25 @@ class ReferenceDecoder {
       const torch::Tensor smooth = ((turns - low) / (high - low)).clamp(0, 1);
       frequency = smooth * frequency + (1 - smooth) * frequency / config_.rope_factor;
     }
+    if (config_.rope_scaling == RopeScaling::kYarn) {
+      const auto pair_of = [&](double turns) {
+        const double context = static_cast<double>(config_.rope_original_context);
+        return static_cast<double>(width) * std::log(context / (2 * M_PI * turns)) /
+               (2 * std::log(config_.rope_theta));
+      };
+      const double low = std::max(0.0, std::floor(pair_of(config_.rope_beta_fast)));
+      const double high = std::min<double>(static_cast<double>(width) - 1,
+                                           std::ceil(pair_of(config_.rope_beta_slow)));
+      const torch::Tensor ramp =
+          ((torch::arange(width / 2).to(torch::kDouble) - low) / (high - low)).clamp(0, 1);
+      frequency = ramp * frequency / config_.rope_factor + (1 - ramp) * frequency;
+    }
     const torch::Tensor angle = positions.to(torch::kDouble).unsqueeze(1) * frequency;
     const torch::Tensor cosine = torch::cat({angle, angle}, 1).cos().to(torch::kFloat);
     const torch::Tensor sine = torch::cat({angle, angle}, 1).sin().to(torch::kFloat);
     const auto halves = x.chunk(2, -1);
-    return x * cosine + torch::cat({-halves[1], halves[0]}, -1) * sine;
+    return (x * cosine + torch::cat({-halves[1], halves[0]}, -1) * sine) *
+           config_.rope_attention_factor;
   }
 
   torch::Tensor attention(const std::string& path, const torch::Tensor& x,
