@@ -81,6 +81,17 @@ TEST_F(RunFolderTest, RefusesAFolderThatHoldsSomethingElse) {
                folder_ + ": is a file, not a folder");
 }
 
+TEST_F(RunFolderTest, NamesAFolderThatCannotBeMade) {
+  touch("file");
+  const std::string inside = folder_ + "/file/run";
+  try {
+    RunFolder folder(config({"output=" + inside}), Existing::kRefuse);
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), testing::StartsWith(inside + ": cannot be made: "));
+  }
+}
+
 TEST_F(RunFolderTest, RefusesAFolderInUse) {
   const RunFolder folder(config(), Existing::kRefuse);
   expect_error([&] { RunFolder(config(), Existing::kResume); },
