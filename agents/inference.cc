@@ -1,11 +1,10 @@
 #include "agents/inference.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace agents {
 

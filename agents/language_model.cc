@@ -1,7 +1,5 @@
 #include "agents/language_model.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -9,6 +7,7 @@
 
 #include "rl/check.h"
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace agents {
 

@@ -1,13 +1,12 @@
 #include "agents/lm_teacher.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace agents {
 

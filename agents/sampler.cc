@@ -1,11 +1,10 @@
 #include "agents/sampler.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <limits>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace agents {
 

@@ -1,7 +1,6 @@
 #include "agents/weights.h"
 
 #include <fcntl.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -16,6 +15,7 @@
 
 #include "rl/check.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

@@ -6,12 +6,12 @@
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
-#include <torch/torch.h>
 
 #include "agents/sampler.h"
 #include "agents/weights.h"
 #include "rl/ops/linear.h"
 #include "rl/parallel.h"
+#include "rl/torch.h"
 
 namespace {
 

@@ -2,7 +2,6 @@
 // prompt 64, 64 new tokens, a Llama-shaped teacher of 8 layers x 512 and a student of 4 x 256.
 
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
 
 #include "agents/language_model.h"
 #include "agents/weights.h"
@@ -11,6 +10,7 @@
 #include "envs/token/dataset_source.h"
 #include "envs/token/token_environment.h"
 #include "rl/losses/imitation.h"
+#include "rl/torch.h"
 #include "rl/train_loop.h"
 
 namespace {
@@ -93,7 +93,7 @@ void register_all() {
   for (const bool own : {false, true}) {
     for (const auto& [compute, type] :
          {std::pair{torch::kFloat32, "float32"}, {torch::kBFloat16, "bfloat16"}}) {
-      const std::string name = std::string("gkd_step/") + (own ? "lambda1/" : "lambda0/") + type;
+      const std::string name = std::string(own ? "gkd_step/lambda1/" : "gkd_step/lambda0/") + type;
       const c10::ScalarType as = compute;
       benchmark::RegisterBenchmark(name.c_str(),
                                    [own, as](benchmark::State& s) { gkd_step(s, own, as); })

@@ -1,5 +1,5 @@
 # decant_library(NAME SOURCES... LINK targets...): one folder, one target. Every target reuses the
-# precompiled <torch/torch.h> of `rl`.
+# precompiled rl/torch.h.
 function(decant_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   add_library(${name} STATIC ${arg_SOURCES})
@@ -12,7 +12,7 @@ function(decant_compile_options name)
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Werror -fpch-preprocess)
   if(name STREQUAL "rl")
-    target_precompile_headers(${name} PRIVATE <torch/torch.h>)
+    target_precompile_headers(${name} PRIVATE "${PROJECT_SOURCE_DIR}/rl/torch.h")
   else()
     target_precompile_headers(${name} REUSE_FROM rl)
   endif()

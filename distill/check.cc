@@ -1,7 +1,5 @@
 #include "distill/check.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -14,6 +12,7 @@
 #include "distill/run_folder.h"
 #include "distill/stage_inputs.h"
 #include "envs/token/records.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

@@ -2,13 +2,13 @@
 
 #include <malloc.h>
 #include <torch/cuda.h>
-#include <torch/torch.h>
 
 #include <cstdlib>
 #include <fstream>
 
 #include "distill/run_config.h"
 #include "rl/parallel.h"
+#include "rl/torch.h"
 
 namespace distill {
 void set_up_process() {

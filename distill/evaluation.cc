@@ -1,7 +1,5 @@
 #include "distill/evaluation.h"
 
-#include <torch/torch.h>
-
 #include <chrono>
 #include <cmath>
 #include <span>
@@ -14,6 +12,7 @@
 #include "rl/opinion.h"
 #include "rl/ops/divergence.h"
 #include "rl/source.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

@@ -1,7 +1,5 @@
 #include "distill/run_stage.h"
 
-#include <torch/torch.h>
-
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -15,6 +13,7 @@
 #include "rl/metrics.h"
 #include "rl/random.h"
 #include "rl/schedule.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace fs = std::filesystem;
@@ -121,8 +120,8 @@ void StageRun::load_inputs() {
   if (stage_.teacher) inputs_.teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
   if (stage_.student) inputs_.student = load(*stage_.student, /*frozen=*/false, "student");
   const agents::Decoder& largest = inputs_.teacher.is_empty() ? inputs_.student : inputs_.teacher;
-  inputs_.threads = largest.is_empty() ? rl::Threads{rl::core_count(), 1}
-                                       : threads_of(run_.threads, largest);
+  inputs_.threads =
+      largest.is_empty() ? rl::Threads{rl::core_count(), 1} : threads_of(run_.threads, largest);
   inputs_.validation =
       make_examples(stage_.data, /*validation=*/true, /*needs_response=*/true, inputs_.tokenizer);
 }

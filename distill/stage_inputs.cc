@@ -1,7 +1,5 @@
 #include "distill/stage_inputs.h"
 
-#include <torch/torch.h>
-
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include <set>
 
 #include "agents/weights.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace fs = std::filesystem;

@@ -1,11 +1,10 @@
 #include "rl/action_set.h"
 
-#include <torch/torch.h>
-
 #include <limits>
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,10 +1,10 @@
 #include "rl/adam_w.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,9 +1,9 @@
 #include "rl/batching.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <numeric>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

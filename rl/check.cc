@@ -1,6 +1,6 @@
 #include "rl/check.h"
 
-#include <torch/torch.h>
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

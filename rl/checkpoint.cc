@@ -1,7 +1,5 @@
 #include "rl/checkpoint.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <boost/crc.hpp>
 #include <filesystem>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace fs = std::filesystem;

@@ -1,7 +1,5 @@
 #include "rl/learner.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -9,6 +7,7 @@
 
 #include "rl/batching.h"
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

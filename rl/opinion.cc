@@ -1,13 +1,12 @@
 #include "rl/opinion.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -4,7 +4,8 @@
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
-#include <torch/torch.h>
+
+#include "rl/torch.h"
 
 namespace rl {
 

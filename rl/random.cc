@@ -1,11 +1,10 @@
 #include "rl/random.h"
 
-#include <torch/torch.h>
-
 #include <numeric>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,13 +1,12 @@
 #include "rl/replay_buffer.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "rl/check.h"
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

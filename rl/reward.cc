@@ -1,6 +1,6 @@
 #include "rl/reward.h"
 
-#include <torch/torch.h>
+#include "rl/torch.h"
 
 namespace rl {
 

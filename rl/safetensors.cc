@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,8 @@
 #include <optional>
 #include <set>
 #include <stdexcept>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

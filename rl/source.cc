@@ -1,7 +1,5 @@
 #include "rl/source.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "rl/check.h"
 #include "rl/checkpoint.h"
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

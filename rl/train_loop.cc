@@ -1,10 +1,9 @@
 #include "rl/train_loop.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,13 +1,12 @@
 #include "rl/trajectory.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

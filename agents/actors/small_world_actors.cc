@@ -1,11 +1,10 @@
 #include "agents/actors/small_world_actors.h"
 
-#include <torch/torch.h>
-
 #include <utility>
 
 #include "agents/sampler.h"
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace agents {
 

@@ -1,12 +1,11 @@
 #include "agents/nets/decoder.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <mutex>
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace agents {
 

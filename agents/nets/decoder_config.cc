@@ -1,7 +1,5 @@
 #include "agents/nets/decoder_config.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include <stdexcept>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

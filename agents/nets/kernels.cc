@@ -1,12 +1,11 @@
 #include "agents/nets/kernels.h"
 
-#include <torch/torch.h>
-
 #include <limits>
 #include <memory>
 
 #include "agents/nets/cpu_kernels.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace agents::kernels {
 namespace {

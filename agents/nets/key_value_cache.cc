@@ -1,8 +1,7 @@
 #include "agents/nets/key_value_cache.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace agents {
 

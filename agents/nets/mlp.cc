@@ -1,6 +1,6 @@
 #include "agents/nets/mlp.h"
 
-#include <torch/torch.h>
+#include <torch/nn/init.h>
 
 #include <cmath>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/torch.h"
 
 namespace agents {
 

@@ -1,5 +1,3 @@
-#include <torch/torch.h>
-
 #include <iostream>
 
 #include "agents/language_model.h"
@@ -11,6 +9,7 @@
 #include "distill/stage_inputs.h"
 #include "envs/token/token_environment.h"
 #include "rl/source.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

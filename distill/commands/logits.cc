@@ -1,10 +1,9 @@
-#include <torch/torch.h>
-
 #include "agents/inference.h"
 #include "distill/commands/command_line.h"
 #include "distill/commands/model_options.h"
 #include "distill/options.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

@@ -1,13 +1,12 @@
 #include "distill/commands/model_options.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 
 #include "agents/weights.h"
 #include "distill/device.h"
 #include "distill/options.h"
 #include "rl/parallel.h"
+#include "rl/torch.h"
 
 namespace distill {
 

@@ -1,5 +1,3 @@
-#include <torch/torch.h>
-
 #include "agents/language_model.h"
 #include "distill/commands/command_line.h"
 #include "distill/commands/jsonl.h"
@@ -8,6 +6,7 @@
 #include "rl/batching.h"
 #include "rl/opinion.h"
 #include "rl/parallel.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

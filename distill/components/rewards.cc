@@ -1,8 +1,7 @@
-#include <torch/torch.h>
-
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/ops/divergence.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

@@ -1,10 +1,9 @@
-#include <torch/torch.h>
-
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/example_loader.h"
 #include "envs/token/token_environment.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {

@@ -1,13 +1,12 @@
 #include "envs/classic/classic_environment.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace envs {
 

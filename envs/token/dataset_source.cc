@@ -1,11 +1,10 @@
 #include "envs/token/dataset_source.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace envs {
 

@@ -1,12 +1,11 @@
 #include "envs/token/token_environment.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace envs {
 

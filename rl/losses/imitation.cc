@@ -1,8 +1,7 @@
 #include "rl/losses/imitation.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 

@@ -1,8 +1,7 @@
 #include "rl/losses/inverse_soft_q.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,9 +1,8 @@
 #include "rl/losses/ppo.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
 #include "rl/ops/returns.h"
+#include "rl/torch.h"
 
 namespace rl {
 Ppo::Ppo(PpoOptions options) : options_(options) {

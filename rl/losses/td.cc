@@ -1,9 +1,8 @@
 #include "rl/losses/td.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
 #include "rl/ops/value.h"
+#include "rl/torch.h"
 
 namespace rl {
 Td::Td(TdOptions options) : options_(options) {

@@ -1,12 +1,11 @@
 #include "rl/ops/divergence.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <stdexcept>
 #include <string>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

@@ -1,7 +1,5 @@
 #include "rl/ops/linear.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -9,6 +7,7 @@
 
 #include "rl/check.h"
 #include "rl/ops/onednn.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

@@ -1,8 +1,7 @@
 #include "rl/ops/masked.h"
 
-#include <torch/torch.h>
-
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

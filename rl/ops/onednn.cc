@@ -1,11 +1,11 @@
 #include "rl/ops/onednn.h"
 
-#include <torch/torch.h>
-
 #include <map>
 #include <mutex>
 #include <stdexcept>
 #include <tuple>
+
+#include "rl/torch.h"
 
 #ifdef DECANT_ONEDNN
 #include <dnnl.hpp>

@@ -1,11 +1,10 @@
 #include "rl/ops/policy_gradient.h"
 
-#include <torch/torch.h>
-
 #include <string>
 
 #include "rl/check.h"
 #include "rl/ops/masked.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

@@ -1,11 +1,10 @@
 #include "rl/ops/returns.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <string>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

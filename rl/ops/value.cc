@@ -1,12 +1,11 @@
 #include "rl/ops/value.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <string>
 
 #include "rl/check.h"
 #include "rl/ops/masked.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

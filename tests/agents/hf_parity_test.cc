@@ -2,7 +2,6 @@
 // (tests/fixtures/hf-parity/README.md).
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "agents/weights.h"
 #include "rl/ops/linear.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 #include "tests/agents/reference_decoder.h"
 
 namespace agents {
@@ -67,8 +67,7 @@ TEST_P(HfParity, HasTheSameLossAndGradients) {
         reference.logits(ids[row], mask[row]).narrow(0, 0, ids.size(1) - 1).index({seen}));
     label.push_back(ids[row].narrow(0, 1, ids.size(1) - 1).index({seen}));
   }
-  const Tensor loss =
-      torch::nn::functional::cross_entropy(torch::cat(predicted), torch::cat(label));
+  const Tensor loss = at::cross_entropy_loss(torch::cat(predicted), torch::cat(label));
   loss.backward();
   const double expected_loss = expected.tensor("ce_loss").item<double>();
   EXPECT_NEAR(loss.item<double>(), expected_loss, 1e-3 * expected_loss);
@@ -97,8 +96,8 @@ TEST_P(HfParity, HasTheGradientsOfTheSlowerDecoder) {
       const Tensor row_ids = rows.ids[row].narrow(0, 0, length);
       const Tensor scores = ours ? all[row].narrow(0, 0, length)
                                  : reference.logits(row_ids, torch::ones_like(row_ids));
-      loss = loss + torch::nn::functional::cross_entropy(scores.narrow(0, 0, length - 1),
-                                                         row_ids.narrow(0, 1, length - 1));
+      loss = loss + at::cross_entropy_loss(scores.narrow(0, 0, length - 1),
+                                           row_ids.narrow(0, 1, length - 1));
     }
     gradients.push_back(torch::autograd::grad({loss}, decoder->parameters()));
   }

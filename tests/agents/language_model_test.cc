@@ -1,7 +1,6 @@
 #include "agents/language_model.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "agents/lm_teacher.h"
 #include "agents/weights.h"
@@ -10,6 +9,7 @@
 #include "rl/losses/imitation.h"
 #include "rl/opinion.h"
 #include "rl/source.h"
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

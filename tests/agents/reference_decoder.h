@@ -3,13 +3,12 @@
 /// A second, slower decoder to compare with: transformers' eager attention, one sequence at a time,
 /// with padding wherever the mask says, straight from the names of the parameters.
 
-#include <torch/torch.h>
-
 #include <cmath>
 #include <limits>
 #include <string>
 
 #include "agents/nets/decoder.h"
+#include "rl/torch.h"
 
 namespace agents {
 

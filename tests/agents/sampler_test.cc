@@ -1,9 +1,10 @@
 #include "agents/sampler.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <limits>
+
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

@@ -1,5 +1,4 @@
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <memory>
 
@@ -9,6 +8,7 @@
 #include "envs/classic/chain.h"
 #include "rl/losses/ppo.h"
 #include "rl/losses/td.h"
+#include "rl/torch.h"
 #include "rl/train_loop.h"
 
 namespace agents {

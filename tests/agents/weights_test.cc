@@ -1,7 +1,6 @@
 #include "agents/weights.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 
 #include "agents/inference.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

@@ -6,7 +6,6 @@
 ///                            testing::Values(EnvironmentCase{"cart_pole", make_cart_pole}));
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <functional>
 #include <memory>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "rl/environment.h"
+#include "rl/torch.h"
 
 struct EnvironmentCase {
   std::string name;

@@ -1,7 +1,6 @@
 #include "distill/commands/commands.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include "agents/weights.h"
 #include "envs/token/tokenizer.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 #include "tests/distill/own_temp.h"
 #include "tests/distill/tiny_model.h"
 

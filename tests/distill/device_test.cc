@@ -1,10 +1,10 @@
 #include "distill/device.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <fstream>
 
+#include "rl/torch.h"
 #include "tests/distill/expect_error.h"
 #include "tests/distill/own_temp.h"
 

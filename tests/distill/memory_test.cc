@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <malloc.h>
-#include <torch/torch.h>
 
 #include <fstream>
 
@@ -10,6 +9,7 @@
 #include "distill/components/components.h"
 #include "envs/token/dataset_source.h"
 #include "rl/losses/imitation.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {
@@ -47,7 +47,9 @@ double peak_of_a_step(int64_t vocabulary, const agents::OfferOptions& offer) {
   const rl::Trajectory written =
       envs::trajectory_of(examples, torch::arange(static_cast<int64_t>(examples.size())));
   std::vector<rl::Objective> objectives;
-  objectives.push_back({"gkd", 1.0, std::make_unique<rl::Imitation>(),
+  objectives.push_back({"gkd",
+                        1.0,
+                        std::make_unique<rl::Imitation>(),
                         {{{"jsd", -1.0, make_reward_term({"jsd", {{"beta", 0.5}}})}}}});
   rl::LearnerOptions options;
   options.threads = {1, 1};

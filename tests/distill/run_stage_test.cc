@@ -1,7 +1,6 @@
 #include "distill/run_stage.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +9,7 @@
 #include "distill/registry.h"
 #include "distill/yaml.h"
 #include "rl/checkpoint.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace fs = std::filesystem;
@@ -31,8 +31,9 @@ std::string content_of(const std::string& path) {
 class RunStage : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("decant_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    folder_ =
+        fs::temp_directory_path() /
+        ("decant_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
     std::ofstream text(folder_ / "text.jsonl");

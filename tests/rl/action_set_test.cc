@@ -1,9 +1,10 @@
 #include "rl/action_set.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <cmath>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,7 +1,8 @@
 #include "rl/check.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

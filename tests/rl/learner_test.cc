@@ -1,13 +1,13 @@
 #include "rl/learner.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "rl/losses/imitation.h"
 #include "rl/opinion.h"
 #include "rl/ops/divergence.h"
 #include "rl/ops/linear.h"
 #include "rl/replay_buffer.h"
+#include "rl/torch.h"
 #include "tests/toy/readout_policy.h"
 
 namespace rl {

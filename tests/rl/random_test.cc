@@ -1,9 +1,10 @@
 #include "rl/random.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <algorithm>
+
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

@@ -1,13 +1,13 @@
 #include "tests/support/golden.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 
 namespace testing_support {
 namespace {

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 
 #include "rl/policy.h"
+#include "rl/torch.h"
 
 namespace rl::toy {
 

@@ -1,9 +1,10 @@
 #include "agents/nets/decoder_config.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <nlohmann/json.hpp>
+
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

@@ -1,13 +1,13 @@
 #include "agents/nets/decoder.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <thread>
 
 #include "agents/inference.h"
 #include "agents/weights.h"
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace agents {
 namespace {

@@ -1,9 +1,10 @@
 #include "agents/nets/kernels.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
+
+#include "rl/torch.h"
 
 namespace agents::kernels {
 namespace {

@@ -1,9 +1,10 @@
 #include "envs/classic/cart_pole.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <numbers>
+
+#include "rl/torch.h"
 
 namespace envs {
 namespace {

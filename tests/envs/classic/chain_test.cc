@@ -1,11 +1,12 @@
 #include "envs/classic/chain.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "rl/torch.h"
 
 namespace envs {
 namespace {

@@ -1,10 +1,10 @@
 #include "envs/token/token_environment.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "envs/token/dataset_source.h"
 #include "rl/source.h"
+#include "rl/torch.h"
 
 namespace envs {
 namespace {

@@ -1,7 +1,6 @@
 #include "rl/ops/divergence.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <functional>
@@ -9,6 +8,7 @@
 #include "rl/check.h"
 #include "rl/ops/masked.h"
 #include "rl/safetensors.h"
+#include "rl/torch.h"
 #include "tests/support/golden.h"
 
 namespace rl::ops {

@@ -1,12 +1,12 @@
 #include "rl/ops/linear.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <thread>
 #include <vector>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl {
 namespace {

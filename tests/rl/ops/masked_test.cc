@@ -1,11 +1,11 @@
 #include "rl/ops/masked.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 
 namespace rl::ops {
 namespace {

@@ -1,13 +1,13 @@
 #include "rl/ops/policy_gradient.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <limits>
 
 #include "rl/check.h"
 #include "rl/ops/masked.h"
+#include "rl/torch.h"
 #include "tests/support/golden.h"
 
 namespace rl::ops {

@@ -1,9 +1,9 @@
 #include "rl/ops/returns.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "rl/check.h"
+#include "rl/torch.h"
 #include "tests/support/golden.h"
 
 namespace rl::ops {
