@@ -38,7 +38,6 @@ LmTeacher::LmTeacher(Decoder decoder, const OfferOptions& options)
       reader_(decoder) {
   rl::require(options.temperature > 0, "the teacher's temperature must be > 0, found " +
                                            std::to_string(options.temperature));
-  options_.max_actions = std::min(options.max_actions, vocabulary_size());
 }
 
 ActionSet LmTeacher::judge(const rl::Trajectory& t) const {
@@ -52,34 +51,23 @@ ActionSet LmTeacher::judge(const rl::Trajectory& t) const {
   for (int64_t begin = 0; begin < features.size(0); begin += step) {
     const int64_t count = std::min(step, features.size(0) - begin);
     const Tensor log_probs = readout_->logits(features.narrow(0, begin, count)).log_softmax(-1);
-    const ActionSet set = offer(log_probs);
-    parts.push_back(options_.include_taken
-                        ? rl::including(set, taken.narrow(0, begin, count), log_probs)
-                        : set);
+    parts.push_back(offer(log_probs, options_, taken.narrow(0, begin, count)));
   }
   return join(parts).map([&](const Tensor& x) { return x.unflatten(0, {t.size(), t.length()}); });
 }
 
-ActionSet LmTeacher::offer(const Tensor& log_probs) const {
-  switch (options_.kind) {
-    case OfferOptions::Kind::top_k:
-      return rl::top_k(log_probs, options_.max_actions);
-    case OfferOptions::Kind::top_p:
-      return rl::top_p(log_probs, options_.p, options_.max_actions);
-    case OfferOptions::Kind::all:
-      break;
-  }
-  return {{}, log_probs, {}, {}, nullptr};
+ActionSet LmTeacher::offer_next(const Tensor& logits) const {
+  return offer((logits / options_.temperature).log_softmax(-1), options_);
 }
 
 ActionSet LmTeacher::begin(const Tensor& ids, const Tensor& length) {
   torch::NoGradGuard no_grad;
-  return offer((reader_.begin(ids, length, room_) / options_.temperature).log_softmax(-1));
+  return offer_next(reader_.begin(ids, length, room_));
 }
 
 ActionSet LmTeacher::advance(const Tensor& ids) {
   torch::NoGradGuard no_grad;
-  return offer((reader_.advance(ids) / options_.temperature).log_softmax(-1));
+  return offer_next(reader_.advance(ids));
 }
 
 }  // namespace agents

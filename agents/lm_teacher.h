@@ -4,19 +4,10 @@
 #include <memory>
 
 #include "agents/language_model.h"
+#include "agents/offer.h"
 #include "envs/token/teacher_oracle.h"
 
 namespace agents {
-
-/// Which tokens a teacher puts on offer.
-struct OfferOptions {
-  enum class Kind { all, top_k, top_p };
-  Kind kind = Kind::all;
-  int64_t max_actions = 50;    // slots of top_k and top_p
-  double p = 0.8;              // mass of top_p
-  double temperature = 1.0;    // the teacher's logits are divided by it
-  bool include_taken = false;  // the token taken is always on offer
-};
 
 /// A decoder as a teacher: judges whole sequences in one pass, or follows them token by token.
 class LmTeacher : public envs::TeacherOracle {
@@ -36,7 +27,7 @@ class LmTeacher : public envs::TeacherOracle {
   void set_room(int64_t tokens) { room_ = tokens; }
 
  private:
-  rl::ActionSet offer(const rl::Tensor& log_probs) const;
+  rl::ActionSet offer_next(const rl::Tensor& logits) const;
 
   Decoder decoder_;
   OfferOptions options_;

@@ -8,9 +8,11 @@
 
 #include "agents/weights.h"
 #include "distill/components/components.h"
+#include "distill/components/worlds.h"
 #include "distill/device.h"
 #include "distill/run_folder.h"
 #include "distill/stage_inputs.h"
+#include "distill/world_stage.h"
 #include "envs/token/records.h"
 #include "rl/torch.h"
 
@@ -72,6 +74,7 @@ class Checker {
   void check_stage(const StageConfig& stage) {
     fact(stage.name + ": " + name_of(stage.kind) +
          (stage.method.name.empty() ? "" : " by " + stage.method.name));
+    if (stage.world) return check_world(stage);
     const bool has_files = attempt([&] { check_files(stage); });
     if (stage.kind == StageKind::kTokenizer) return;
     KnownTokenizer tokenizer;
@@ -84,6 +87,19 @@ class Checker {
     for (const auto& [name, model] : stage.evaluate.models) {
       check_model(stage, model, name, tokenizer);
     }
+  }
+
+  void check_world(const StageConfig& stage) {
+    attempt([&] {
+      const rl::EnvironmentSpec world = make_world(*stage.world, 0, /*restarts=*/false)->spec();
+      fact("  world: " + stage.world->name + ", " +
+           counted(world.observation.shape.back(), "input") + ", " +
+           counted(world.action_count, "action"));
+      for (const auto* model : {&stage.teacher, &stage.student}) {
+        if (*model && made(**model).is_random())
+          static_cast<void>(mlp_options(made(**model), world, 0));
+      }
+    });
   }
 
   void check_files(const StageConfig& stage) {

@@ -17,7 +17,8 @@ void check(const Options& options) {
 
 constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
-                              {"rollout", check<RolloutOptions>}};
+                              {"rollout", check<RolloutOptions>},
+                              {"segments", check<SegmentsOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"top_k", check<TopKOptions>},
                               {"top_p", check<TopPOptions>}};
@@ -73,6 +74,29 @@ void MixOptions::check(const Options& options) const {
           "0 <= student_fraction <= 1");
   require_one_of(per, {"batch", "example"}, options, "per");
   sampling.check(options);
+}
+
+Bindings SegmentsOptions::bindings() {
+  return {{"worlds", &worlds},
+          {"steps", &steps},
+          {"explore", &explore},
+          {"epsilon", &epsilon},
+          {"explore_share", &explore_share}};
+}
+
+void SegmentsOptions::check(const Options& options) const {
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  require(worlds >= 1, options, "worlds >= 1");
+  require(steps >= 1, options, "steps >= 1");
+  require_one_of(explore, {"sample", "epsilon"}, options, "explore");
+  require(share(epsilon.from) && share(epsilon.to), options, "0 <= epsilon <= 1");
+  require(explore_share > 0 && explore_share <= 1, options, "0 < explore_share <= 1");
+}
+
+Bindings OnPolicyOptions::bindings() { return {{"epochs", &epochs}}; }
+
+void OnPolicyOptions::check(const Options& options) const {
+  require(epochs >= 1, options, "epochs >= 1");
 }
 
 Bindings TopKOptions::bindings() { return {{"k", &k}}; }

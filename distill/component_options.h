@@ -50,6 +50,18 @@ struct MixOptions {
   void check(const Options& options) const;
 };
 
+/// `segments`: pieces of episodes of small worlds that restart by themselves.
+struct SegmentsOptions {
+  int64_t worlds = 8;              // that run side by side
+  int64_t steps = 128;             // of each world per piece
+  std::string explore = "sample";  // from the policy, or any action with probability "epsilon"
+  Ramp epsilon = {1, 0.05};        // of explore: epsilon; both ends in [0, 1]
+  double explore_share = 0.1;      // of the training, after which epsilon stays, in (0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Actions: which of the vocabulary a state offers.
 
 /// `all`: the whole vocabulary.
@@ -77,10 +89,12 @@ struct TopPOptions {
 
 // Memory: what is learned from.
 
-/// `on_policy`: each episode once, in the order collected.
+/// `on_policy`: what was just collected.
 struct OnPolicyOptions {
-  Bindings bindings() { return {}; }
-  void check(const Options&) const {}
+  int64_t epochs = 1;  // times that each is learned from before it is forgotten
+
+  Bindings bindings();
+  void check(const Options& options) const;
 };
 
 /// `replay`: drawn from the last episodes.

@@ -5,12 +5,10 @@
 #include <span>
 #include <utility>
 
+#include "distill/comparison.h"
 #include "distill/rouge.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/token_environment.h"
-#include "rl/batching.h"
-#include "rl/opinion.h"
-#include "rl/ops/divergence.h"
 #include "rl/source.h"
 #include "rl/torch.h"
 
@@ -19,75 +17,13 @@ namespace {
 
 using rl::Tensor;
 
-// Columns worked out per state; those after kNats compare with the teacher.
-enum Column : int64_t {
-  kNats,
-  kForwardKl,
-  kReverseKl,
-  kAgreement,
-  kTeacherMass,
-  kStudentMass,
-  kAll
-};
-
-// Mass of log-probabilities on the actions of a set.
-Tensor mass_on(const Tensor& log_probs, const rl::ActionSet& set) {
-  const Tensor gathered = log_probs.gather(-1, set.ids.clamp_min(0)).exp();
-  return gathered.masked_fill(set.valid().logical_not(), 0).sum(-1);
-}
-
-rl::ActionSet offered(const Tensor& log_probs, const agents::OfferOptions& offer) {
-  const int64_t slots = std::min(offer.max_actions, log_probs.size(-1));
-  return offer.kind == agents::OfferOptions::Kind::top_p ? rl::top_p(log_probs, offer.p, slots)
-                                                         : rl::top_k(log_probs, slots);
-}
-
-Tensor compare(const rl::Opinion& opinion, const agents::OfferOptions& offer) {
-  const Tensor& log_q = opinion.log_probs();
-  const Tensor nats = -opinion.action_log_prob();
-  if (!opinion.actions().has_prior()) return nats.unsqueeze(-1);
-  const Tensor& log_p = opinion.prior_log_probs();
-  const Tensor agreement = (log_p.argmax(-1) == log_q.argmax(-1)).to(torch::kFloat32);
-  const bool whole = offer.kind == agents::OfferOptions::Kind::all;
-  const rl::ActionSet set = whole ? rl::ActionSet{} : offered(log_p, offer);
-  const Tensor one = torch::ones_like(nats);
-  return torch::stack(
-      {nats, rl::ops::forward_kl(log_p, log_q), rl::ops::reverse_kl(log_p, log_q), agreement,
-       whole ? one : mass_on(log_p, set), whole ? one : mass_on(log_q, set)},
-      -1);
-}
-
-struct Means {
-  std::vector<double> values;  // per column
-  double count = 0;            // states
-};
-
-Means means_of(const agents::Decoder& model, const agents::Decoder& teacher,
-               const EvaluationTask& task, const rl::Trajectory& trajectory) {
-  const int64_t columns = teacher.is_empty() ? 1 : int64_t{kAll};
-  agents::OfferOptions everything;
-  const auto parts = rl::cut_by_tokens(trajectory, task.micro_batch_tokens, task.threads.shards);
-  std::vector<Tensor> sums(parts.size());
-  rl::run_parallel(task.threads, static_cast<int64_t>(parts.size()), [&](int64_t i) {
-    torch::NoGradGuard no_grad;
-    rl::Trajectory part = trajectory.select(parts[static_cast<size_t>(i)]);
-    if (!teacher.is_empty()) {
-      part = part.with(agents::LmTeacher(teacher, everything).judge(part));
-    }
-    const rl::PolicyOutput output = agents::LanguageModel(model).evaluate(part);
-    const Tensor values = rl::map_states(
-        output, part, part.mask, [&](const rl::Opinion& o) { return compare(o, task.offer); },
-        columns);
-    sums[static_cast<size_t>(i)] = values.to(torch::kFloat64).flatten(0, 1).sum(0).cpu();
-  });
-  Tensor total = torch::zeros({columns}, torch::kFloat64);
-  for (const Tensor& sum : sums) total += sum;
-  Means means;
-  means.count = trajectory.mask.sum().item<double>();
-  for (int64_t c = 0; c < columns; ++c) {
-    means.values.push_back(total[c].item<double>() / means.count);
-  }
-  return means;
+Comparison compare(const agents::Decoder& model, const EvaluationTask& task,
+                   const rl::Trajectory& trajectory) {
+  const ComparisonOptions options{task.offer, task.micro_batch_tokens, task.threads};
+  const agents::LanguageModel policy(model);
+  if (task.teacher.is_empty()) return compare_policies(policy, nullptr, trajectory, options);
+  const agents::LmTeacher teacher(task.teacher, agents::OfferOptions());
+  return compare_policies(policy, &teacher, trajectory, options);
 }
 
 rl::Trajectory written(const EvaluationTask& task) {
@@ -156,15 +92,15 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
   ModelScores& scores = evaluation.scores;
   scores.name = name;
   const bool compares = !task.teacher.is_empty() && task.teacher.ptr() != model.ptr();
-  const Means means = means_of(model, task.teacher, task, written(task));
-  scores.nats_per_token = means.values[kNats];
-  scores.bits_per_byte = means.values[kNats] * means.count / std::log(2.0) / response_bytes(task);
-  if (!task.teacher.is_empty()) scores.teacher_mass = means.values[kTeacherMass];
+  const Comparison means = compare(model, task, written(task));
+  scores.nats_per_token = means.nats;
+  scores.bits_per_byte = means.nats * means.states / std::log(2.0) / response_bytes(task);
+  if (means.to_teacher) scores.teacher_mass = means.to_teacher->teacher_mass;
   if (compares) {
-    scores.forward_kl = means.values[kForwardKl];
-    scores.reverse_kl = means.values[kReverseKl];
-    scores.top1_agreement = means.values[kAgreement];
-    scores.student_mass = means.values[kStudentMass];
+    scores.forward_kl = means.to_teacher->forward_kl;
+    scores.reverse_kl = means.to_teacher->reverse_kl;
+    scores.top1_agreement = means.to_teacher->top1_agreement;
+    scores.student_mass = means.to_teacher->student_mass;
   }
   if (task.continuations > 0) {
     const auto begin = Clock::now();
@@ -173,15 +109,15 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
     evaluation.continuations = texts_of(played, task);
     scores.rouge_l = mean_rouge(evaluation.continuations);
     scores.tokens_per_second = played.mask.sum().item<double>() / seconds.count();
-    if (compares) {
-      scores.own_reverse_kl = means_of(model, task.teacher, task, played).values[kReverseKl];
-    }
+    if (compares) scores.own_reverse_kl = compare(model, task, played).to_teacher->reverse_kl;
   }
   return evaluation;
 }
 
 double held_out_nats(const agents::Decoder& model, const EvaluationTask& task) {
-  return means_of(model, agents::Decoder(nullptr), task, written(task)).values[kNats];
+  EvaluationTask alone = task;
+  alone.teacher = agents::Decoder(nullptr);
+  return compare(model, alone, written(alone)).nats;
 }
 
 }  // namespace distill

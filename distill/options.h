@@ -114,6 +114,8 @@ struct Ramp {
   double from = 0;
   double to = 0;
   bool constant() const { return from == to; }
+  /// @param progress share of the run done, in [0, 1].
+  double at(double progress) const { return from + progress * (to - from); }
 };
 
 /// A name and the variable that its value goes to. The variable holds the default.

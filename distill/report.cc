@@ -43,6 +43,10 @@ std::optional<double> value(const ModelScores& scores) {
 
 using S = ModelScores;
 constexpr std::array kColumns = {
+    Column{"return", "mean_return", "mean over episodes played greedily", value<&S::mean_return>,
+           precise},
+    Column{"deviation", "return_deviation", "standard deviation of the same",
+           value<&S::return_deviation>, precise},
     Column{"nats/token", "nats_per_token", "mean of -log q over the tokens of held-out responses",
            value<&S::nats_per_token>, precise},
     Column{"bits/byte", "bits_per_byte", "the same in bits, per byte of their text",
@@ -75,6 +79,18 @@ std::string cell(const Column& column, const ModelScores& scores) {
   return found ? column.format(*found) : kAbsent;
 }
 
+// The columns that any row has something in.
+std::vector<Column> shown_columns(const std::vector<ModelScores>& rows) {
+  std::vector<Column> shown;
+  for (const Column& column : kColumns) {
+    const bool known = std::any_of(rows.begin(), rows.end(), [&](const ModelScores& row) {
+      return column.value(row).has_value();
+    });
+    if (known) shown.push_back(column);
+  }
+  return shown;
+}
+
 // Characters, not bytes: names may be anything.
 size_t width(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -101,11 +117,7 @@ std::string fenced(const std::string& text) {
 std::string to_table(const std::vector<ModelScores>& scores) {
   std::vector<std::vector<std::string>> columns = {{""}};
   for (const ModelScores& row : scores) columns[0].push_back(row.name);
-  for (const Column& column : kColumns) {
-    const bool known = std::any_of(scores.begin(), scores.end(), [&](const ModelScores& row) {
-      return column.value(row).has_value();
-    });
-    if (!known) continue;
+  for (const Column& column : shown_columns(scores)) {
     columns.push_back({column.heading});
     for (const ModelScores& row : scores) columns.back().push_back(cell(column, row));
   }
@@ -125,21 +137,25 @@ std::string to_table(const std::vector<ModelScores>& scores) {
 }
 
 std::string to_markdown(const Report& report) {
+  const std::vector<Column> columns = shown_columns(report.scores);
   std::string out = "# " + report.title + "\n\n| model |", rule = "|---|";
-  for (const Column& column : kColumns) {
+  for (const Column& column : columns) {
     out += std::string(" ") + column.heading + " |";
     rule += "---:|";
   }
   out += "\n" + rule + "\n";
   for (const ModelScores& row : report.scores) {
     out += "| " + escaped(row.name) + " |";
-    for (const Column& column : kColumns) out += " " + cell(column, row) + " |";
+    for (const Column& column : columns) out += " " + cell(column, row) + " |";
     out += "\n";
   }
   out += "\n";
   for (const std::string& note : report.notes) out += note + "\n\n";
-  for (const Column& column : kColumns) {
+  for (const Column& column : columns) {
     out += std::string("- **") + column.heading + "**: " + column.meaning + ".\n";
+  }
+  for (const Picture& picture : report.pictures) {
+    out += "\n## " + picture.title + "\n\n![" + picture.title + "](" + picture.file + ")\n";
   }
   if (!report.samples.empty()) out += "\n## Continuations of held-out prompts\n";
   std::string prompt;
@@ -171,6 +187,8 @@ ModelScores scores_from_json(const std::string& text) try {
     // What is not finite is written as null.
     out = json[key].is_null() ? std::numeric_limits<double>::quiet_NaN() : json[key].get<double>();
   };
+  read("mean_return", scores.mean_return);
+  read("return_deviation", scores.return_deviation);
   read("nats_per_token", scores.nats_per_token);
   read("bits_per_byte", scores.bits_per_byte);
   read("forward_kl", scores.forward_kl);

@@ -12,6 +12,8 @@ namespace distill {
 /// What was measured of a model on held-out text; what was not measured is absent.
 struct ModelScores {
   std::string name;
+  std::optional<double> mean_return;         // of episodes played greedily, in a world
+  std::optional<double> return_deviation;    // standard deviation of the same
   std::optional<double> nats_per_token;      // -log q of written responses
   std::optional<double> bits_per_byte;       // the same per byte of their text
   std::optional<double> forward_kl;          // teacher to model, at the states of written responses
@@ -31,19 +33,25 @@ struct SampleText {
   std::string model, prompt, written, reference;
 };
 
+/// A picture beside the report.
+struct Picture {
+  std::string title, file;  // path from the report
+};
+
 /// Everything the report says.
 struct Report {
   std::string title;
   std::vector<ModelScores> scores;
   std::vector<SampleText> samples;
   std::vector<std::string> notes;  // what a reader should know, a sentence each
+  std::vector<Picture> pictures = {};
 };
 
 /// The table with aligned columns, for a terminal: a row for each model, a column for each score
 /// that any model has.
 std::string to_table(const std::vector<ModelScores>& scores);
 
-/// The report as Markdown: the table with all its columns and what they mean, then the samples.
+/// The report as Markdown: the table and what its columns mean, then pictures and samples.
 std::string to_markdown(const Report& report);
 
 /// A row as JSON text, and back; absent scores are left out.

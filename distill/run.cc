@@ -1,9 +1,13 @@
 #include "distill/run.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <ostream>
 
+#include "distill/world_stage.h"
+
 namespace distill {
+namespace fs = std::filesystem;
 namespace {
 
 // Continuations of the first held-out prompts that the report shows of each model.
@@ -63,6 +67,11 @@ Report report_of(const RunConfig& run, const RunFolder& folder) {
     return stage.kind == StageKind::kEvaluate;
   });
   for (const StageConfig& stage : run.stages) {
+    const std::string curve = folder.paths().folder(stage.name) + "/" + kLearningCurve;
+    if (fs::exists(curve)) {
+      report.pictures.push_back(
+          {"Learning curve of " + stage.name, fs::relative(curve, run.output).generic_string()});
+    }
     if (evaluates && stage.kind != StageKind::kEvaluate) continue;
     StageOutcome outcome = folder.outcome(stage);
     if (stage.kind == StageKind::kEvaluate) add_costs(folder, run, stage, outcome.scores);

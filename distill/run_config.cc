@@ -18,22 +18,24 @@ constexpr std::array kKinds = {
     std::pair{StageKind::kTokenizer, "tokenizer"}, std::pair{StageKind::kPretrain, "pretrain"},
     std::pair{StageKind::kDistill, "distill"}, std::pair{StageKind::kEvaluate, "evaluate"}};
 
+const Names kSections = {"world",   "data",   "tokenizer", "teacher",
+                         "student", "method", "train",     "evaluate"};
+
 // Which sections a kind of stage uses. A stage does not inherit the others from the top level.
 Names sections_of(StageKind kind) {
   switch (kind) {
     case StageKind::kTokenizer:
       return {"data", "tokenizer"};
     case StageKind::kPretrain:
-      return {"data", "tokenizer", "student", "method", "train", "evaluate"};
+      return {"world", "data", "tokenizer", "student", "method", "train", "evaluate"};
     case StageKind::kDistill:
-      return {"data", "tokenizer", "teacher", "student", "method", "train", "evaluate"};
+      return kSections;
     case StageKind::kEvaluate:
-      return {"data", "tokenizer", "teacher", "evaluate"};
+      return {"world", "data", "tokenizer", "teacher", "evaluate"};
   }
   return {};
 }
 
-const Names kSections = {"data", "tokenizer", "teacher", "student", "method", "train", "evaluate"};
 const Names kModelSources = {"path", "stage", "config", "layers_of"};
 
 bool contains(const Names& names, const std::string& name) {
@@ -49,13 +51,13 @@ std::vector<Names> alternatives(const std::string& section) {
   }
   if (section == "tokenizer") return {{"path", "stage"}};
   if (section == "data.train" || section == "data.validation") return {{"files", "builtin"}};
-  if (section == "train") return {{"steps", "tokens"}};
+  if (section == "train") return {{"steps", "tokens", "environment_steps"}};
   return {};
 }
 
 Options overlay(const std::string& section, Options base, const Options& over) {
-  // The options of one method mean nothing to another.
-  if (section == "method" && over.has("name")) return over;
+  // The options of one method, or of one world, mean nothing to another.
+  if ((section == "method" || section == "world") && over.has("name")) return over;
   for (const Names& group : alternatives(section)) {
     const bool chosen = std::any_of(group.begin(), group.end(),
                                     [&](const std::string& name) { return over.has(name); });
@@ -168,6 +170,12 @@ Options to_options(const ModelConfig& model) {
   return out;
 }
 
+ComponentSpec to_world(const Options& options) {
+  const Value* name = options.find("name");
+  if (name == nullptr) throw error_at(options.mark, "world: needs a name");
+  return component(Value(options));
+}
+
 TokenizerConfig to_tokenizer(const Options& options, StageKind kind) {
   TokenizerConfig tokenizer;
   bind(options, tokenizer.bindings());
@@ -200,13 +208,23 @@ Options to_options(const MethodConfig& method) {
   return out;
 }
 
-TrainConfig to_train(const Options& options) {
+TrainConfig to_train(const Options& options, bool in_world) {
   TrainConfig train;
   bind(options, train.bindings());
-  require(options.has("steps") != options.has("tokens"), options,
-          "exactly one of steps and tokens");
+  for (const std::string& name :
+       in_world ? TrainConfig::only_for_text() : TrainConfig::only_for_worlds()) {
+    const Value* given = options.find(name);
+    if (given == nullptr) continue;
+    throw error_at(given->mark,
+                   "train." + name + (in_world ? ": a world has no tokens" : ": text is no world"));
+  }
+  const Names budgets = {"steps", in_world ? "environment_steps" : "tokens"};
+  require(options.has(budgets[0]) != options.has(budgets[1]), options,
+          "exactly one of steps and " + budgets[1]);
   require(!options.has("steps") || train.steps >= 1, options, "steps >= 1");
   require(!options.has("tokens") || train.tokens >= 1, options, "tokens >= 1");
+  require(!options.has("environment_steps") || train.environment_steps >= 1, options,
+          "environment_steps >= 1");
   require(train.batch_size >= 1, options, "batch_size >= 1");
   require(train.micro_batch_tokens >= 0, options, "micro_batch_tokens >= 0");
   require(train.learning_rate > 0, options, "learning_rate > 0");
@@ -216,6 +234,7 @@ TrainConfig to_train(const Options& options) {
   require(train.betas.size() == 2 && std::all_of(train.betas.begin(), train.betas.end(),
                                                  [](double b) { return b >= 0 && b < 1; }),
           options, "betas: two numbers, each in [0, 1)");
+  require(train.epsilon > 0, options, "epsilon > 0");
   require(train.max_grad_norm >= 0, options, "max_grad_norm >= 0");
   require_one_of(train.compute, {"float32", "bfloat16"}, options, "compute");
   require(train.max_new_tokens >= 0, options, "max_new_tokens >= 0");
@@ -226,10 +245,11 @@ TrainConfig to_train(const Options& options) {
   return train;
 }
 
-EvaluateConfig to_evaluate(const Options& options) {
+EvaluateConfig to_evaluate(const Options& options, bool in_world) {
   EvaluateConfig evaluate;
   Options models;
-  bind(options, evaluate.bindings() + Bindings{{"models", &models}});
+  bind(options, evaluate.bindings(in_world) + Bindings{{"models", &models}});
+  require(evaluate.episodes >= 1, options, "episodes >= 1");
   require(evaluate.examples >= 0, options, "examples >= 0");
   require(evaluate.continuations >= 0, options, "continuations >= 0");
   require(evaluate.max_new_tokens >= 0, options, "max_new_tokens >= 0");
@@ -241,9 +261,9 @@ EvaluateConfig to_evaluate(const Options& options) {
   return evaluate;
 }
 
-Options to_options(const EvaluateConfig& evaluate) {
+Options to_options(const EvaluateConfig& evaluate, bool in_world) {
   EvaluateConfig copy = evaluate;
-  Options out = options_of(copy.bindings());
+  Options out = options_of(copy.bindings(in_world));
   Options models;
   for (const auto& [name, model] : copy.models) models.set(name, to_options(model));
   if (!models.empty()) out.set("models", models);
@@ -345,22 +365,32 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
   const auto missing = [&](const std::string& what) {
     return error_at(stage.mark, "stage \"" + name + "\" needs " + what);
   };
-  if (!given.contains("data")) throw missing("data");
-  stage.data = to_data(given["data"]);
+  const bool in_world = given.contains("world");
+  if (in_world) {
+    stage.world = to_world(given["world"]);
+    bind(given["data"], {{"demonstrations", &stage.demonstrations}});
+    require(stage.demonstrations >= 1, given["data"], "demonstrations >= 1");
+    if (given.contains("tokenizer")) {
+      throw error_at(given["tokenizer"].mark, "a world needs no tokenizer");
+    }
+  } else {
+    if (!given.contains("data")) throw missing("data, or a world");
+    stage.data = to_data(given["data"]);
+  }
   if (given.contains("teacher")) stage.teacher = to_model(given["teacher"]);
   if (given.contains("student")) stage.student = to_model(given["student"]);
-  stage.evaluate = to_evaluate(given["evaluate"]);
-  stage.tokenizer = to_tokenizer(given["tokenizer"], kind);
+  stage.evaluate = to_evaluate(given["evaluate"], in_world);
+  if (!in_world) stage.tokenizer = to_tokenizer(given["tokenizer"], kind);
   if (kind == StageKind::kPretrain || kind == StageKind::kDistill) {
     if (kind == StageKind::kPretrain && !given.contains("method"))
       given["method"].set("name", "sft");
     if (!given.contains("method")) throw missing("a method");
-    if (!given.contains("train")) throw missing("train: {steps: ...} or train: {tokens: ...}");
+    if (!given.contains("train")) throw missing("train: {steps: ...}, or a budget");
     stage.method = to_method(given["method"]);
-    stage.train = to_train(given["train"]);
+    stage.train = to_train(given["train"], in_world);
   }
   check_stage(stage);
-  if (kind != StageKind::kTokenizer && stage.tokenizer.path.empty() &&
+  if (!in_world && kind != StageKind::kTokenizer && stage.tokenizer.path.empty() &&
       stage.tokenizer.stage.empty()) {
     stage.tokenizer = default_tokenizer(stage);
   }
@@ -462,6 +492,7 @@ Bindings TokenizerConfig::bindings() {
 Bindings TrainConfig::bindings() {
   return {{"steps", &steps},
           {"tokens", &tokens},
+          {"environment_steps", &environment_steps},
           {"batch_size", &batch_size},
           {"micro_batch_tokens", &micro_batch_tokens},
           {"learning_rate", &learning_rate},
@@ -469,6 +500,7 @@ Bindings TrainConfig::bindings() {
           {"warmup_steps", &warmup_steps},
           {"weight_decay", &weight_decay},
           {"betas", &betas},
+          {"epsilon", &epsilon},
           {"max_grad_norm", &max_grad_norm},
           {"compute", &compute},
           {"max_new_tokens", &max_new_tokens},
@@ -478,7 +510,14 @@ Bindings TrainConfig::bindings() {
           {"log_every", &log_every}};
 }
 
-Bindings EvaluateConfig::bindings() {
+std::vector<std::string> TrainConfig::only_for_text() {
+  return {"tokens", "compute", "max_new_tokens"};
+}
+
+std::vector<std::string> TrainConfig::only_for_worlds() { return {"environment_steps"}; }
+
+Bindings EvaluateConfig::bindings(bool in_world) {
+  if (in_world) return {{"episodes", &episodes}};
   return {{"examples", &examples},
           {"continuations", &continuations},
           {"max_new_tokens", &max_new_tokens}};
@@ -539,9 +578,9 @@ RunConfig load_run_config(const std::string& path, const std::vector<std::string
   return to_run_config(std::move(options), path);
 }
 
-Options to_options(const StageConfig& stage) {
-  Options out{{"kind", name_of(stage.kind)}};
-  if (!stage.needs.empty()) out.set("needs", Value::List(stage.needs.begin(), stage.needs.end()));
+namespace {
+
+void set_text(const StageConfig& stage, Options& out) {
   out.set("data", to_options(stage.data));
   TokenizerConfig tokenizer = stage.tokenizer;
   Options tokenizer_options = options_of(tokenizer.bindings());
@@ -554,16 +593,36 @@ Options to_options(const StageConfig& stage) {
     tokenizer_options.erase("character_coverage");
   }
   out.set("tokenizer", tokenizer_options);
+}
+
+}  // namespace
+
+Options to_options(const StageConfig& stage) {
+  Options out{{"kind", name_of(stage.kind)}};
+  if (!stage.needs.empty()) out.set("needs", Value::List(stage.needs.begin(), stage.needs.end()));
+  if (stage.world) {
+    out.set("world", to_options(*stage.world));
+    if (stage.teacher) out.set("data", Options{{"demonstrations", stage.demonstrations}});
+  } else {
+    set_text(stage, out);
+  }
   if (stage.teacher) out.set("teacher", to_options(*stage.teacher));
   if (stage.student) out.set("student", to_options(*stage.student));
   if (!stage.method.name.empty()) {
     out.set("method", to_options(stage.method));
     TrainConfig train = stage.train;
     Options train_options = options_of(train.bindings());
-    train_options.erase(train.steps > 0 ? "tokens" : "steps");
+    for (const char* name : {"steps", "tokens", "environment_steps"}) {
+      if (*train_options.find(name)->as<int64_t>() == 0) train_options.erase(name);
+    }
+    if (stage.world) {
+      for (const std::string& name : TrainConfig::only_for_text()) train_options.erase(name);
+    }
     out.set("train", train_options);
   }
-  if (stage.kind != StageKind::kTokenizer) out.set("evaluate", to_options(stage.evaluate));
+  if (stage.kind != StageKind::kTokenizer) {
+    out.set("evaluate", to_options(stage.evaluate, stage.world.has_value()));
+  }
   return out;
 }
 
@@ -611,7 +670,10 @@ std::vector<std::pair<std::string, std::string>> known_keys() {
   keys.emplace_back("models", "dtype");
   keys.emplace_back("method", "name");
   add("train", TrainConfig().bindings());
-  add("evaluate", EvaluateConfig().bindings());
+  add("evaluate", EvaluateConfig().bindings(/*in_world=*/false));
+  add("evaluate", EvaluateConfig().bindings(/*in_world=*/true));
+  keys.emplace_back("data", "demonstrations");
+  keys.emplace_back("world", "name");
   keys.emplace_back("evaluate", "models");
   keys.emplace_back("stages", "kind");
   keys.emplace_back("stages", "needs");

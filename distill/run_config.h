@@ -12,6 +12,7 @@
 
 #include "distill/options.h"
 #include "distill/registry.h"
+#include "distill/spec.h"
 
 namespace distill {
 
@@ -84,6 +85,7 @@ const MethodEntry& find_method(const MethodConfig& method);
 struct TrainConfig {
   int64_t steps = 0;               // updates
   int64_t tokens = 0;              // or a budget of trained tokens
+  int64_t environment_steps = 0;   // or, in a world, of steps taken in it
   int64_t batch_size = 8;          // examples per update
   int64_t micro_batch_tokens = 0;  // tokens per forward pass; 0: chosen by memory
   double learning_rate = 5e-5;
@@ -91,6 +93,7 @@ struct TrainConfig {
   int64_t warmup_steps = 0;
   double weight_decay = 0.0;
   std::vector<double> betas = {0.9, 0.95};
+  double epsilon = 1e-8;            // of AdamW
   double max_grad_norm = 1.0;       // 0: no clipping
   std::string compute = "float32";  // or "bfloat16": type of matrix products
   int64_t max_new_tokens = 0;       // of a rollout; 0: data.response_tokens
@@ -100,15 +103,19 @@ struct TrainConfig {
   int64_t log_every = 10;        // updates between lines where there is no terminal
 
   Bindings bindings();
+  /// Keys of `bindings` that say nothing of a world, or nothing of text.
+  static std::vector<std::string> only_for_text();
+  static std::vector<std::string> only_for_worlds();
 };
 
 struct EvaluateConfig {
   int64_t examples = 256;                                   // held-out examples scored; 0: all
   int64_t continuations = 64;                               // of those, how many are also continued
   int64_t max_new_tokens = 0;                               // 0: data.response_tokens
+  int64_t episodes = 100;                                   // in a world: played for a score
   std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
 
-  Bindings bindings();  // without models
+  Bindings bindings(bool in_world);  // without models
 };
 
 enum class StageKind { kTokenizer, kPretrain, kDistill, kEvaluate };
@@ -120,7 +127,9 @@ std::string name_of(StageKind kind);
 struct StageConfig {
   std::string name;
   StageKind kind = StageKind::kDistill;
-  std::vector<std::string> needs;  // stages, those that models and tokenizer come from included
+  std::vector<std::string> needs;      // stages, those that models and tokenizer come from included
+  std::optional<ComponentSpec> world;  // what is acted in; else text, of `data`
+  int64_t demonstrations = 100;        // in a world: episodes of the teacher that make its data
   DataConfig data;
   TokenizerConfig tokenizer;
   std::optional<ModelConfig> teacher, student;

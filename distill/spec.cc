@@ -5,9 +5,7 @@ namespace {
 
 Value written(const ComponentSpec& component) {
   if (component.options.empty()) return component.name;
-  Options out{{"name", component.name}};
-  for (const Options::Entry& entry : component.options.entries()) out.set(entry.name, entry.value);
-  return out;
+  return to_options(component);
 }
 
 Value written(const RewardSpec& reward) {
@@ -55,6 +53,12 @@ ComponentSpec component(const Value& value) {
   }
   ComponentSpec out(*name->as<std::string>(), *map);
   out.options.erase("name");
+  return out;
+}
+
+Options to_options(const ComponentSpec& component) {
+  Options out{{"name", component.name}};
+  for (const Options::Entry& entry : component.options.entries()) out.set(entry.name, entry.value);
   return out;
 }
 

@@ -66,6 +66,9 @@ struct MethodSpec {
 /// @throws ConfigError for anything else.
 ComponentSpec component(const Value& value);
 
+/// The component as a map of `name` and its options.
+Options to_options(const ComponentSpec& component);
+
 /// The specification as named values; `to_yaml` prints it.
 Options to_options(const MethodSpec& method);
 

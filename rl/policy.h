@@ -52,6 +52,8 @@ class Actor {
  public:
   virtual ~Actor() = default;
 
+  /// Told before each collection how much of the training is done, in [0, 1).
+  virtual void set_progress(double progress) { (void)progress; }
   virtual void begin(const TimeStep& first) = 0;
   virtual Choice act(const TimeStep& now) = 0;
   virtual void keep(const Tensor& rows) = 0;

@@ -170,13 +170,13 @@ Rollout::Rollout(const std::function<Stage()>& make, const Threads& threads, boo
 }
 
 Trajectory Rollout::collect(const Tensor& episodes, double progress) {
-  (void)progress;
   const int64_t count = episodes.size(0);
   const int64_t parts = std::min<int64_t>(static_cast<int64_t>(stages_.size()), count);
   std::vector<Trajectory> played(static_cast<size_t>(parts));
   run_parallel(threads_, parts, [&](int64_t i) {
     const int64_t begin = part_begin(count, parts, i), end = part_begin(count, parts, i + 1);
     Stage& stage = stages_[static_cast<size_t>(i)];
+    stage.actor->set_progress(progress);
     played[static_cast<size_t>(i)] =
         play(*stage.environment, *stage.actor, episodes.slice(0, begin, end), own_);
   });
@@ -191,8 +191,8 @@ Segments::Segments(std::unique_ptr<Environment> environment, std::unique_ptr<Act
 }
 
 Trajectory Segments::collect(const Tensor& episodes, double progress) {
-  (void)progress;
   torch::NoGradGuard no_grad;
+  actor_->set_progress(progress);
   if (!now_.episode.defined() || now_.size() != episodes.size(0)) {
     now_ = environment_->reset(episodes);
     actor_->begin(now_);
@@ -221,6 +221,25 @@ Trajectory Judged::collect(const Tensor& episodes, double progress) {
     torch::NoGradGuard inner;
     return part.with(prior_->judge(part));
   });
+}
+
+Recorded::Recorded(Trajectory episodes, uint64_t seed)
+    : episodes_(std::move(episodes)), key_(role_key(seed, "recorded")) {}
+
+Trajectory Recorded::collect(const Tensor& episodes, double progress) {
+  (void)progress;
+  const int64_t size = episodes_.size();
+  std::vector<int64_t> rows, order;
+  int64_t epoch = -1;
+  for (int64_t i = 0; i < episodes.size(0); ++i) {
+    const int64_t id = episodes[i].item<int64_t>();
+    if (id / size != epoch) {
+      epoch = id / size;
+      order = permutation(size, key_, static_cast<uint64_t>(epoch));
+    }
+    rows.push_back(order[static_cast<size_t>(id % size)]);
+  }
+  return episodes_.select(torch::tensor(rows, episodes_.episode.options()));
 }
 
 Mix::Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,

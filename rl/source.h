@@ -69,6 +69,17 @@ class Segments : public Source {
   TimeStep now_;
 };
 
+/// Episodes that were played before, in random order without end: an epoch goes once through all.
+class Recorded : public Source {
+ public:
+  Recorded(Trajectory episodes, uint64_t seed);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+
+ private:
+  Trajectory episodes_;
+  uint64_t key_;
+};
+
 /// Two sources in a mixture whose shares may change in the course of the training.
 class Mix : public Source {
  public:

@@ -13,6 +13,7 @@ void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
       options.episodes_per_collect > 0 ? options.episodes_per_collect : options.batch_size;
   const Tensor episodes = torch::arange(progress.next_episode, progress.next_episode + count);
   Trajectory batch = agent.source->collect(episodes, progress.share(options));
+  progress.collected_steps += batch.mask.sum().item<int64_t>();
   for (const auto& learner : agent.learners) batch = learner->prepare(batch);
   agent.memory.add(batch);
   progress.next_episode += count;
@@ -22,25 +23,20 @@ void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
 }  // namespace
 
 double Progress::share(const TrainOptions& options) const {
-  double share = 0;
-  if (options.steps > 0) {
-    share = std::max(share, static_cast<double>(updates) / static_cast<double>(options.steps));
-  }
-  if (options.step_budget > 0) {
-    share = std::max(share,
-                     static_cast<double>(trained_steps) / static_cast<double>(options.step_budget));
-  }
-  return std::min(share, 1.0);
+  const auto part = [](int64_t done, int64_t all) {
+    return all > 0 ? static_cast<double>(done) / static_cast<double>(all) : 0.0;
+  };
+  return std::min(1.0,
+                  std::max({part(updates, options.steps), part(trained_steps, options.step_budget),
+                            part(collected_steps, options.collect_budget)}));
 }
 
-bool Progress::done(const TrainOptions& options) const {
-  return (options.steps > 0 && updates >= options.steps) ||
-         (options.step_budget > 0 && trained_steps >= options.step_budget);
-}
+bool Progress::done(const TrainOptions& options) const { return share(options) >= 1; }
 
 void Progress::save(State& state) const {
   state.put("updates", updates);
   state.put("trained_steps", trained_steps);
+  state.put("collected_steps", collected_steps);
   state.put("next_episode", next_episode);
   state.put("updates_since_collect", updates_since_collect);
 }
@@ -48,14 +44,15 @@ void Progress::save(State& state) const {
 void Progress::load(const State& state) {
   updates = state.integer("updates");
   trained_steps = state.integer("trained_steps");
+  collected_steps = state.integer("collected_steps");
   next_episode = state.integer("next_episode");
   updates_since_collect = state.integer("updates_since_collect");
 }
 
 void train(Agent& agent, const TrainOptions& options, Progress& progress,
            const AfterUpdate& after_update) {
-  require(options.steps > 0 || options.step_budget > 0,
-          "training needs a number of updates or a budget of trained steps");
+  require(options.steps > 0 || options.step_budget > 0 || options.collect_budget > 0,
+          "training needs a number of updates or a budget of trained or collected steps");
   require(options.batch_size >= 1, "batch_size must be at least 1");
   bool go_on = true;
   while (go_on && !progress.done(options)) {

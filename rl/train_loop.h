@@ -8,9 +8,10 @@
 namespace rl {
 
 struct TrainOptions {
-  int64_t steps = 0;        // updates; 0: only the budget ends the training
-  int64_t step_budget = 0;  // trained steps (tokens, for text) in all; 0: only updates count
-  int64_t batch_size = 1;   // rows per update
+  int64_t steps = 0;           // updates; 0: only the budget ends the training
+  int64_t step_budget = 0;     // trained steps (tokens, for text) in all; 0: only updates count
+  int64_t collect_budget = 0;  // collected steps in all; 0: no limit
+  int64_t batch_size = 1;      // rows per update
   int64_t episodes_per_collect = 0;  // rows collected at a time; 0: batch_size
   int64_t updates_per_collect = 0;  // at most so many updates before more is collected; 0: no limit
 };
@@ -19,6 +20,7 @@ struct TrainOptions {
 struct Progress {
   int64_t updates = 0;
   int64_t trained_steps = 0;
+  int64_t collected_steps = 0;
   int64_t next_episode = 0;
   int64_t updates_since_collect = 0;
 

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "agents/sampler.h"
 #include "rl/random.h"
 #include "rl/torch.h"
 
@@ -10,27 +9,30 @@ namespace agents {
 
 using rl::Tensor;
 
-MlpActor::MlpActor(std::shared_ptr<const MlpPolicy> policy, bool greedy, uint64_t seed)
-    : policy_(std::move(policy)), greedy_(greedy), key_(rl::role_key(seed, "actor")) {}
+MlpActor::MlpActor(std::shared_ptr<const MlpPolicy> policy, const SamplingOptions& sampling,
+                   uint64_t seed, std::string_view role)
+    : policy_(std::move(policy)), sampling_(sampling), key_(rl::role_key(seed, role)) {
+  sampling.validate();
+}
 
 rl::Choice MlpActor::act(const rl::TimeStep& now) {
-  SamplingOptions options;
-  if (greedy_) options.temperature = 0;
-  return sample(policy_->logits(now.observation), options,
+  torch::NoGradGuard no_grad;
+  return sample(policy_->logits(now.observation), sampling_,
                 rl::uniform(key_, now.episode, now.step));
 }
 
 EpsilonGreedy::EpsilonGreedy(std::shared_ptr<const MlpPolicy> policy,
-                             std::function<double()> epsilon, uint64_t seed)
+                             std::function<double(double)> epsilon, uint64_t seed)
     : policy_(std::move(policy)),
       epsilon_(std::move(epsilon)),
       explore_key_(rl::role_key(seed, "explore")),
       action_key_(rl::role_key(seed, "random action")) {}
 
 rl::Choice EpsilonGreedy::act(const rl::TimeStep& now) {
+  torch::NoGradGuard no_grad;
   const Tensor logits = policy_->logits(now.observation);
   const auto actions = static_cast<double>(logits.size(-1));
-  const double epsilon = epsilon_();
+  const double epsilon = epsilon_(progress_);
   const Tensor greedy = logits.argmax(-1);
   const Tensor random =
       (rl::uniform(action_key_, now.episode, now.step) * actions).to(torch::kInt64);

@@ -3,17 +3,21 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "agents/nets/mlp.h"
+#include "agents/sampler.h"
 #include "rl/policy.h"
 
 namespace agents {
 
-/// Acts in a small world by its policy's probabilities, or greedily.
+/// Draws actions in a small world by its policy's probabilities.
 class MlpActor : public rl::Actor {
  public:
-  /// @param greedy always the likeliest action.
-  MlpActor(std::shared_ptr<const MlpPolicy> policy, bool greedy, uint64_t seed);
+  /// @param sampling temperature 0: always the likeliest action.
+  /// @param seed, role of its random draws.
+  MlpActor(std::shared_ptr<const MlpPolicy> policy, const SamplingOptions& sampling, uint64_t seed,
+           std::string_view role);
 
   void begin(const rl::TimeStep&) override {}
   rl::Choice act(const rl::TimeStep& now) override;
@@ -21,24 +25,26 @@ class MlpActor : public rl::Actor {
 
  private:
   std::shared_ptr<const MlpPolicy> policy_;
-  bool greedy_;
+  SamplingOptions sampling_;
   uint64_t key_;
 };
 
 /// The likeliest action, or with probability epsilon any action.
 class EpsilonGreedy : public rl::Actor {
  public:
-  /// @param epsilon may change in the course of the training; called at every step.
-  EpsilonGreedy(std::shared_ptr<const MlpPolicy> policy, std::function<double()> epsilon,
+  /// @param epsilon by share of the training done, in [0, 1).
+  EpsilonGreedy(std::shared_ptr<const MlpPolicy> policy, std::function<double(double)> epsilon,
                 uint64_t seed);
 
   void begin(const rl::TimeStep&) override {}
+  void set_progress(double progress) override { progress_ = progress; }
   rl::Choice act(const rl::TimeStep& now) override;
   void keep(const rl::Tensor&) override {}
 
  private:
   std::shared_ptr<const MlpPolicy> policy_;
-  std::function<double()> epsilon_;
+  std::function<double(double)> epsilon_;
+  double progress_ = 0;
   uint64_t explore_key_, action_key_;
 };
 

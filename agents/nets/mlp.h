@@ -26,6 +26,8 @@ class MlpPolicy : public rl::PolicyModel {
   rl::NamedTensors parameters() const override;
   std::unique_ptr<rl::PolicyModel> clone() const override;
 
+  const MlpOptions& options() const { return options_; }
+
   /// Logits of all actions: float32[..., A] from observations float32[..., inputs].
   rl::Tensor logits(const rl::Tensor& observation) const;
 

@@ -66,8 +66,7 @@ bool needs_responses(const AgentSpec& spec) {
 }
 
 std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context) {
-  if (!is_judged(spec) || spec.actions.name != "all") return nullptr;
-  return agents::LmTeacher(context.teacher, make_offer(spec)).readout();
+  return is_judged(spec) ? context.domain.teacher_readout(make_offer(spec)) : nullptr;
 }
 
 bool needs_teacher(const AgentSpec& spec) {

@@ -35,16 +35,14 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
   LearnerSettings options = settings;
   options.name = spec.trains;
   options.average = average_of(spec);
-  return std::make_unique<rl::Learner>(std::make_shared<agents::LanguageModel>(context.student),
-                                       std::move(objectives), options);
+  return std::make_unique<rl::Learner>(context.domain.student(), std::move(objectives), options);
 }
 
 }  // namespace
 
 rl::ReplayOptions make_memory(const ComponentSpec& spec) {
   if (spec.name == "on_policy") {
-    static_cast<void>(bound<OnPolicyOptions>(spec.options));
-    return {};
+    return {.capacity = 0, .epochs = bound<OnPolicyOptions>(spec.options).epochs};
   }
   if (spec.name == "replay") return {.capacity = bound<ReplayOptions>(spec.options).capacity};
   throw ConfigError("there is no memory \"" + spec.name + "\"");

@@ -7,23 +7,17 @@
 #include <memory>
 #include <vector>
 
-#include "agents/language_model.h"
-#include "agents/lm_teacher.h"
+#include "distill/components/domain.h"
 #include "distill/spec.h"
-#include "envs/token/examples.h"
 #include "rl/agent.h"
 
 namespace distill {
 
 /// What components are made from.
 struct Context {
+  const Domain& domain;
   uint64_t seed = 1;
   rl::Threads threads;
-  agents::Decoder student{nullptr};
-  agents::Decoder teacher{nullptr};  // empty: the method needs none
-  std::shared_ptr<const envs::Examples> examples;
-  std::vector<int64_t> end_ids;    // tokens that end an answer
-  int64_t max_new_tokens = 0;      // of a rollout
   int64_t micro_batch_tokens = 0;  // positions worked on at a time per shard
 };
 
@@ -34,6 +28,9 @@ rl::RewardTerm make_reward_term(const ComponentSpec& spec);
 rl::Reward make_reward(const RewardSpec& spec);
 std::unique_ptr<rl::Loss> make_loss(const ComponentSpec& spec);
 rl::ReplayOptions make_memory(const ComponentSpec& spec);
+
+/// Rows collected at a time; 0: as many as an update takes.
+int64_t episodes_per_collect(const AgentSpec& spec);
 
 /// Which tokens the teacher offers, given what the learners make of them: the temperature at which
 /// rewards ask for its opinion, and whether the token taken must be on offer.

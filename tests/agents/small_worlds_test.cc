@@ -46,7 +46,7 @@ struct Greedy {
 // Whole episodes played greedily.
 Greedy play_greedily(const MakeWorld& make, const std::shared_ptr<MlpPolicy>& policy) {
   const auto world = make(1000, /*restarts=*/false);
-  MlpActor actor(policy, /*greedy=*/true, 1);
+  MlpActor actor(policy, {.temperature = 0}, 1, "evaluation");
   const rl::Trajectory t = rl::play(*world, actor, torch::arange(20), false);
   return {(t.reward * t.mask).sum(1).mean().item<double>(),
           t.step_counts().to(torch::kFloat64).mean().item<double>()};
@@ -61,7 +61,7 @@ std::vector<rl::Objective> objective(std::unique_ptr<rl::Loss> loss) {
 Greedy learn_by_ppo(const MakeWorld& make, int64_t updates, double gamma, uint64_t seed) {
   auto world = make(seed, /*restarts=*/true);
   const auto policy = make_policy(*world, true, seed);
-  auto actor = std::make_unique<MlpActor>(policy, false, seed);
+  auto actor = std::make_unique<MlpActor>(policy, SamplingOptions(), seed, "student");
   rl::LearnerOptions options;
   options.learning_rate = [](int64_t) { return 1e-3; };
   options.max_grad_norm = 0.5;
@@ -82,12 +82,7 @@ Greedy learn_by_td(const MakeWorld& make, int64_t updates, double gamma, uint64_
   const auto policy = make_policy(*world, false, seed);
   rl::Progress progress;
   auto actor = std::make_unique<EpsilonGreedy>(
-      policy,
-      [&progress, updates] {
-        const double share = static_cast<double>(progress.updates) / static_cast<double>(updates);
-        return std::max(0.04, 1 - share / 0.3);
-      },
-      seed);
+      policy, [](double share) { return std::max(0.04, 1 - share / 0.3); }, seed);
   rl::LearnerOptions options;
   options.learning_rate = [](int64_t) { return 1e-3; };
   options.max_grad_norm = 10;

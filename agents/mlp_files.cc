@@ -1,0 +1,58 @@
+#include "agents/mlp_files.h"
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "rl/check.h"
+#include "rl/safetensors.h"
+#include "rl/torch.h"
+
+namespace agents {
+namespace fs = std::filesystem;
+
+void save_mlp(const MlpPolicy& policy, const std::string& folder) {
+  fs::create_directories(folder);
+  const MlpOptions& options = policy.options();
+  const nlohmann::ordered_json config{{"model_type", "mlp"},
+                                      {"inputs", options.inputs},
+                                      {"actions", options.actions},
+                                      {"hidden", options.hidden},
+                                      {"value_head", options.value_head}};
+  const std::string path = folder + "/config.json";
+  std::ofstream file(path);
+  file << config.dump(2) << '\n';
+  if (!file.flush()) throw std::runtime_error(path + ": cannot be written");
+  rl::write_safetensors(folder + "/model.safetensors", policy.parameters());
+}
+
+std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  MlpOptions options;
+  try {
+    std::ifstream file(path);
+    if (!file) throw std::runtime_error("cannot be read");
+    const auto config = nlohmann::json::parse(file);
+    if (config.at("model_type") != "mlp") {
+      throw std::runtime_error("expected model_type \"mlp\", found " + config["model_type"].dump());
+    }
+    options.inputs = config.at("inputs").get<int64_t>();
+    options.actions = config.at("actions").get<int64_t>();
+    options.hidden = config.at("hidden").get<std::vector<int64_t>>();
+    options.value_head = config.at("value_head").get<bool>();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(path + ": " + error.what());
+  }
+  auto policy = std::make_shared<MlpPolicy>(options);
+  const rl::SafetensorsFile weights(folder + "/model.safetensors");
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, parameter] : policy->parameters()) {
+    const rl::Tensor found = weights.tensor(name);
+    rl::expect_shape(found, parameter.sizes().vec(), weights.path() + ": " + name);
+    rl::Tensor(parameter).copy_(found);
+  }
+  return policy;
+}
+
+}  // namespace agents

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "agents/language_model.h"
+#include "distill/components/domain.h"
+#include "envs/token/dataset_source.h"
+#include "envs/token/examples.h"
+#include "rl/parallel.h"
+
+namespace distill {
+
+/// Text: states are prefixes, actions are tokens, episodes are answers to prompts.
+struct TextDomainOptions {
+  uint64_t seed = 1;
+  rl::Threads threads;
+  agents::Decoder student{nullptr};
+  agents::Decoder teacher{nullptr};  // empty: the method needs none
+  std::shared_ptr<const envs::Examples> examples;
+  std::vector<int64_t> end_ids;  // tokens that end an answer
+  int64_t max_new_tokens = 0;    // of a rollout
+};
+
+class TextDomain : public Domain {
+ public:
+  explicit TextDomain(TextDomainOptions options);
+
+  std::shared_ptr<rl::PolicyModel> student() const override;
+  std::shared_ptr<const rl::Prior> teacher(const agents::OfferOptions& offer) const override;
+  std::shared_ptr<const rl::Readout> teacher_readout(
+      const agents::OfferOptions& offer) const override;
+  std::unique_ptr<rl::Source> dataset() const override;
+  std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const override;
+  std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const override;
+
+ private:
+  envs::ExampleOf shuffled() const;
+
+  TextDomainOptions options_;
+};
+
+}  // namespace distill

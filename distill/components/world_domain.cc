@@ -1,0 +1,57 @@
+#include "distill/components/world_domain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agents/actors/small_world_actors.h"
+#include "agents/policy_teacher.h"
+#include "rl/torch.h"
+
+namespace distill {
+
+WorldDomain::WorldDomain(WorldDomainOptions options) : options_(std::move(options)) {}
+
+std::shared_ptr<const rl::Prior> WorldDomain::teacher(const agents::OfferOptions& offer) const {
+  return std::make_shared<agents::PolicyTeacher>(options_.teacher, offer);
+}
+
+std::unique_ptr<rl::Source> WorldDomain::rollout_of(
+    const std::shared_ptr<const agents::MlpPolicy>& policy, const agents::SamplingOptions& sampling,
+    const std::string& role, bool own) const {
+  const auto stage = [&] {
+    return rl::Rollout::Stage{
+        options_.make_world(/*restarts=*/false),
+        std::make_unique<agents::MlpActor>(policy, sampling, options_.seed, role)};
+  };
+  return std::make_unique<rl::Rollout>(stage, options_.threads, own);
+}
+
+std::unique_ptr<rl::Source> WorldDomain::dataset() const {
+  const auto played = rollout_of(options_.teacher, {}, "demonstration", /*own=*/false);
+  const rl::Trajectory episodes = played->collect(torch::arange(options_.demonstrations), 0);
+  return std::make_unique<rl::Recorded>(episodes, options_.seed);
+}
+
+std::unique_ptr<rl::Source> WorldDomain::rollout(const RolloutOptions& options) const {
+  const bool is_student = options.actor == "student";
+  const agents::SamplingOptions sampling = sampling_of(options.sampling);
+  return rollout_of(is_student ? options_.student : options_.teacher, sampling, options.actor,
+                    is_student && sampling.is_plain());
+}
+
+std::unique_ptr<rl::Source> WorldDomain::segments(const SegmentsOptions& options) const {
+  std::unique_ptr<rl::Actor> actor;
+  if (options.explore == "epsilon") {
+    const auto epsilon = [ramp = options.epsilon, until = options.explore_share](double progress) {
+      return ramp.at(std::min(1.0, progress / until));
+    };
+    actor = std::make_unique<agents::EpsilonGreedy>(options_.student, epsilon, options_.seed);
+  } else {
+    actor = std::make_unique<agents::MlpActor>(options_.student, agents::SamplingOptions(),
+                                               options_.seed, "student");
+  }
+  return std::make_unique<rl::Segments>(options_.make_world(/*restarts=*/true), std::move(actor),
+                                        options.steps);
+}
+
+}  // namespace distill

@@ -1,0 +1,139 @@
+#include "distill/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "distill/components/components.h"
+#include "rl/checkpoint.h"
+#include "rl/metrics.h"
+#include "rl/schedule.h"
+
+namespace distill {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Seconds between checkpoints, where the run file does not say.
+constexpr double kCheckpointSeconds = 600;
+// The decay of a budget of tokens is drawn over so many parts.
+constexpr int64_t kBudgetParts = 1000000;
+
+rl::TrainOptions train_options(const TrainConfig& train, const AgentSpec& agent) {
+  rl::TrainOptions options{.steps = train.steps,
+                           .step_budget = train.tokens,
+                           .collect_budget = train.environment_steps,
+                           .batch_size = train.batch_size,
+                           .episodes_per_collect = episodes_per_collect(agent),
+                           .updates_per_collect = train.updates_per_collect};
+  // What is collected on policy is used up before more is.
+  if (agent.memory.name == "on_policy") options.updates_per_collect = 0;
+  return options;
+}
+
+LearnerSettings learner_settings(const TrainConfig& train, const rl::Threads& threads,
+                                 const rl::Progress& progress, const rl::TrainOptions& options) {
+  LearnerSettings settings;
+  const rl::Decay decay = train.schedule == "linear"     ? rl::Decay::linear
+                          : train.schedule == "constant" ? rl::Decay::constant
+                                                         : rl::Decay::cosine;
+  const rl::LearningRateSchedule fall(decay, 0, kBudgetParts);
+  settings.learning_rate = [&progress, options, fall, rate = train.learning_rate,
+                            warm_up = train.warmup_steps](int64_t step) {
+    const double rise = std::min(
+        1.0, static_cast<double>(step + 1) / static_cast<double>(std::max<int64_t>(1, warm_up)));
+    const double share = progress.share(options);
+    return rate * rise * fall(static_cast<int64_t>(share * static_cast<double>(kBudgetParts)));
+  };
+  settings.optimizer = {.beta1 = train.betas.at(0),
+                        .beta2 = train.betas.at(1),
+                        .epsilon = train.epsilon,
+                        .weight_decay = train.weight_decay};
+  settings.max_grad_norm = train.max_grad_norm;
+  settings.micro_batch_tokens = micro_batch_tokens(train);
+  settings.threads = threads;
+  return settings;
+}
+
+rl::State state_of(const rl::Agent& agent, const rl::Progress& progress) {
+  rl::State state;
+  const auto put = [&](const std::string& name, const auto& part) {
+    rl::State inner;
+    part.save(inner);
+    state.put(name, inner);
+  };
+  put("progress", progress);
+  put("memory", agent.memory);
+  put("source", *agent.source);
+  for (size_t i = 0; i < agent.learners.size(); ++i) {
+    put("learner" + std::to_string(i), *agent.learners[i]);
+  }
+  return state;
+}
+
+void restore(rl::Agent& agent, rl::Progress& progress, const rl::State& state,
+             const std::shared_ptr<const rl::Readout>& prior_readout) {
+  progress.load(state.part("progress"));
+  agent.memory.load(state.part("memory"), prior_readout);
+  agent.source->load(state.part("source"));
+  for (size_t i = 0; i < agent.learners.size(); ++i) {
+    agent.learners[i]->load(state.part("learner" + std::to_string(i)));
+  }
+}
+
+}  // namespace
+
+int64_t micro_batch_tokens(const TrainConfig& train) {
+  constexpr int64_t kDefault = 4096;
+  return train.micro_batch_tokens > 0 ? train.micro_batch_tokens : kDefault;
+}
+
+bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
+           const std::string& folder, const StageEvents& events) {
+  const std::string checkpoints = folder + "/checkpoints";
+  const Context context{.domain = training.domain,
+                        .seed = training.seed,
+                        .threads = training.threads,
+                        .micro_batch_tokens = micro_batch_tokens(train)};
+  const rl::TrainOptions options = train_options(train, spec);
+  rl::Progress progress;
+  rl::Agent agent =
+      make_agent(spec, context, learner_settings(train, training.threads, progress, options));
+
+  int64_t last_step = -1;
+  if (const auto step = rl::latest_checkpoint(checkpoints)) {
+    restore(agent, progress, rl::load_checkpoint(checkpoints, *step), prior_readout(spec, context));
+    last_step = *step;
+    if (events.say) {
+      events.say("goes on from the checkpoint of update " + std::to_string(*step));
+    }
+  }
+  rl::MetricsLog log(folder + "/metrics.jsonl", last_step);
+  auto saved_at = Clock::now();
+  int64_t saved_step = progress.updates;
+  const auto save = [&] {
+    rl::save_checkpoint(checkpoints, progress.updates, state_of(agent, progress));
+    saved_at = Clock::now();
+    saved_step = progress.updates;
+  };
+
+  bool interrupted = false;
+  rl::train(agent, options, progress, [&](const rl::Progress& now, const rl::Metrics& metrics) {
+    rl::Metrics line = metrics;
+    const bool measures = train.evaluate_every > 0 && now.updates % train.evaluate_every == 0;
+    if (measures) rl::merge(line, training.measure(now));
+    log.write(now.updates, line);
+    if (events.update) events.update(now, now.share(options), line);
+    const bool due =
+        train.checkpoint_every > 0
+            ? now.updates % train.checkpoint_every == 0
+            : std::chrono::duration<double>(Clock::now() - saved_at).count() > kCheckpointSeconds;
+    interrupted = events.interrupted && events.interrupted();
+    if (due || interrupted) save();
+    return !interrupted;
+  });
+  if (!interrupted && saved_step != progress.updates) save();
+  return !interrupted;
+}
+
+}  // namespace distill

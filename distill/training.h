@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "distill/components/domain.h"
+#include "distill/run_config.h"
+#include "distill/run_stage.h"
+#include "distill/spec.h"
+#include "rl/metrics.h"
+#include "rl/parallel.h"
+#include "rl/train_loop.h"
+
+namespace distill {
+
+/// What a stage brings to its training.
+struct Training {
+  const Domain& domain;
+  uint64_t seed = 1;
+  rl::Threads threads;
+  /// What is measured every `evaluate_every` updates, by name.
+  std::function<rl::Metrics(const rl::Progress&)> measure;
+};
+
+/// Positions a network works on at a time per shard.
+int64_t micro_batch_tokens(const TrainConfig& train);
+
+/// Trains an agent to the end of its budget, with metrics and checkpoints in `folder`; goes on from the
+/// newest checkpoint there.
+///
+/// @return false if it was interrupted, after writing a checkpoint.
+bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
+           const std::string& folder, const StageEvents& events);
+
+}  // namespace distill
