@@ -24,12 +24,17 @@ constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"top_p", check<TopPOptions>}};
 constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
                                {"replay", check<ReplayOptions>}};
+constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
+                              {"copy", check<CopyTargetOptions>},
+                              {"none", check<NoTargetOptions>}};
 constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
                               {"jsd", check<JsdOptions>},
                               {"log_likelihood", check<LogLikelihoodOptions>},
                               {"reverse_kl", check<DivergenceOptions>}};
 constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
-                             {"soft_td", check<SoftTdOptions>}};
+                             {"ppo", check<PpoOptions>},
+                             {"soft_td", check<SoftTdOptions>},
+                             {"td", check<TdOptions>}};
 
 void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
   std::vector<std::string> known;
@@ -160,6 +165,51 @@ void SoftTdOptions::check(const Options& options) const {
   require(out_of_set != "tail" || tail == "lump", options, "tail: lump where out_of_set is tail");
 }
 
+Bindings CopyTargetOptions::bindings() { return {{"every", &every}}; }
+
+void CopyTargetOptions::check(const Options& options) const {
+  require(every >= 1, options, "every >= 1");
+}
+
+Bindings AverageTargetOptions::bindings() { return {{"share", &share}}; }
+
+void AverageTargetOptions::check(const Options& options) const {
+  require(share > 0 && share <= 1, options, "0 < share <= 1");
+}
+
+Bindings TdOptions::bindings() {
+  return {{"gamma", &gamma},
+          {"entropy", &entropy},
+          {"double_q", &double_q},
+          {"huber_delta", &huber_delta}};
+}
+
+void TdOptions::check(const Options& options) const {
+  require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
+  require(entropy >= 0, options, "entropy >= 0");
+  require(!double_q || entropy == 0, options, "entropy: 0 where double_q is true");
+  require(huber_delta >= 0, options, "huber_delta >= 0");
+}
+
+Bindings PpoOptions::bindings() {
+  return {{"gamma", &gamma},
+          {"lambda", &lambda},
+          {"clip", &clip},
+          {"value_clip", &value_clip},
+          {"value_coefficient", &value_coefficient},
+          {"entropy_coefficient", &entropy_coefficient},
+          {"normalize", &normalize}};
+}
+
+void PpoOptions::check(const Options& options) const {
+  require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
+  require(lambda >= 0 && lambda <= 1, options, "0 <= lambda <= 1");
+  require(clip > 0, options, "clip > 0");
+  require(value_clip >= 0, options, "value_clip >= 0");
+  require(value_coefficient >= 0, options, "value_coefficient >= 0");
+  require(entropy_coefficient >= 0, options, "entropy_coefficient >= 0");
+}
+
 ComponentSpec generalized_jsd(JsdOptions options) {
   if (options.beta == 0) return {"forward_kl", options_of(options.divergence.bindings())};
   if (options.beta == 1) return {"reverse_kl", options_of(options.divergence.bindings())};
@@ -172,6 +222,7 @@ void check_components(const MethodSpec& method) {
     check_in(kActions, "action set", stage.agent.actions);
     check_in(kMemories, "memory", stage.agent.memory);
     for (const LearnerSpec& learner : stage.agent.learners) {
+      check_in(kTargets, "target", learner.target);
       for (const ObjectiveSpec& objective : learner.objectives) {
         check_in(kLosses, "loss", objective.loss);
         for (const RewardSpec::Term& term : objective.reward.terms) {

@@ -105,6 +105,30 @@ struct ReplayOptions {
   void check(const Options& options) const;
 };
 
+// Targets: a network that slowly follows the one that learns.
+
+/// `none`.
+struct NoTargetOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `copy`: taken over now and then.
+struct CopyTargetOptions {
+  int64_t every = 500;  // updates
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `average`: drawn towards the learning one at every update.
+struct AverageTargetOptions {
+  double share = 0.005;  // in (0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Rewards: what a token is worth.
 
 /// `log_likelihood`: the policy's log-probability of the token taken.
@@ -154,6 +178,31 @@ struct SoftTdOptions {
   std::string tail = "drop";           // the mass outside the set: "drop", "lump" or "support"
   std::string out_of_set = "include";  // a token outside the set is given a slot ("include"), its
                                        // step left out ("exclude"), or taken for the "tail"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `td`: the logits are Q-values and follow r + gamma V(s') of a target network.
+struct TdOptions {
+  double gamma = 0.99;       // discount, in [0, 1]
+  double entropy = 0;        // temperature of soft values, >= 0; 0: greedy ones
+  bool double_q = false;     // the online network picks the action that the target network values
+  double huber_delta = 1.0;  // >= 0; 0: squared errors
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `ppo`: proximal policy optimisation; the policy needs a value head.
+struct PpoOptions {
+  double gamma = 0.99;             // discount, in [0, 1]
+  double lambda = 0.95;            // of the generalised advantage, in [0, 1]
+  double clip = 0.2;               // of the probability ratio, > 0
+  double value_clip = 0;           // of the value's change; 0: none
+  double value_coefficient = 0.5;  // >= 0
+  double entropy_coefficient = 0;  // of the entropy bonus, >= 0
+  bool normalize = true;           // advantages, over what was collected
 
   Bindings bindings();
   void check(const Options& options) const;

@@ -80,7 +80,8 @@ std::string ProgressDisplay::line(const ProgressPoint& point) const {
   text += format(", loss %.4f", point.loss);
   const double seconds = std::chrono::duration<double>(clock_() - first_time_).count();
   if (seconds <= 0 || point.share <= first_.share) return text;
-  text += format(", %.0f tokens/s", static_cast<double>(point.tokens - first_.tokens) / seconds);
+  const double rate = static_cast<double>(point.tokens - first_.tokens) / seconds;
+  text += format(", %.0f %s/s", rate, point.unit);
   const double left = seconds * (1 - point.share) / (point.share - first_.share);
   return point.share < 1 ? text + ", " + duration_text(left) + " left"
                          : text + ", took " + duration_text(seconds);

@@ -17,6 +17,7 @@ struct ProgressPoint {
   int64_t tokens = 0;  // trained tokens so far
   double share = 0;    // of the training done, in [0, 1]
   double loss = 0;
+  const char* unit = "tokens";  // what `tokens` counts
 };
 
 /// On a terminal one line that is written over; elsewhere a line for every `log_every` updates:

@@ -117,13 +117,15 @@ StageEvents events_of(const StageConfig& stage, ProgressDisplay& display,
                       const std::function<bool()>& interrupted) {
   StageEvents events;
   events.say = [&display](const std::string& text) { display.say(text); };
-  events.update = [&display, steps = stage.train.steps](const rl::Progress& now, double share,
-                                                        const rl::Metrics& metrics) {
+  const char* unit = stage.world ? "steps" : "tokens";
+  events.update = [&display, unit, steps = stage.train.steps](const rl::Progress& now, double share,
+                                                              const rl::Metrics& metrics) {
     display.update({.step = now.updates,
                     .steps = steps,
                     .tokens = now.trained_steps,
                     .share = share,
-                    .loss = loss_of(metrics)});
+                    .loss = loss_of(metrics),
+                    .unit = unit});
   };
   events.interrupted = interrupted;
   return events;

@@ -23,7 +23,9 @@ Value written(const LearnerSpec& learner) {
     if (!objective.reward.terms.empty()) out.set("reward", written(objective.reward));
     objectives.push_back(out);
   }
-  return Options{{"trains", learner.trains}, {"objectives", objectives}};
+  Options out{{"trains", learner.trains}, {"objectives", objectives}};
+  if (learner.target.name != "none") out.set("target", written(learner.target));
+  return out;
 }
 
 Value written(const StageSpec& stage) {

@@ -41,6 +41,7 @@ struct ObjectiveSpec {
 struct LearnerSpec {
   std::string trains = "student";
   std::vector<ObjectiveSpec> objectives;
+  ComponentSpec target = "none";  // network that slowly follows: "none", "copy" or "average"
 };
 
 /// Who acts, among which actions, what is remembered, and who learns from it.

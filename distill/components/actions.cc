@@ -59,7 +59,7 @@ bool is_judged(const AgentSpec& spec) {
 }
 
 bool needs_responses(const AgentSpec& spec) {
-  if (spec.source.name == "rollout") return false;
+  if (spec.source.name == "rollout" || spec.source.name == "segments") return false;
   if (spec.source.name != "mix") return true;
   const Ramp share = bound<MixOptions>(spec.source.options).student_fraction;
   return share.from < 1 || share.to < 1;

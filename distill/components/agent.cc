@@ -35,6 +35,11 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
   LearnerSettings options = settings;
   options.name = spec.trains;
   options.average = average_of(spec);
+  if (spec.target.name == "copy") {
+    options.target_copy_every = bound<CopyTargetOptions>(spec.target.options).every;
+  } else if (spec.target.name == "average") {
+    options.target_average = bound<AverageTargetOptions>(spec.target.options).share;
+  }
   return std::make_unique<rl::Learner>(context.domain.student(), std::move(objectives), options);
 }
 

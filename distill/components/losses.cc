@@ -2,6 +2,8 @@
 #include "distill/components/components.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
+#include "rl/losses/ppo.h"
+#include "rl/losses/td.h"
 
 namespace distill {
 namespace {
@@ -30,6 +32,29 @@ std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
   return std::make_unique<rl::InverseSoftQ>(q);
 }
 
+std::unique_ptr<rl::Loss> make_td(const Options& options) {
+  const auto found = bound<TdOptions>(options);
+  return std::make_unique<rl::Td>(rl::TdOptions{.gamma = found.gamma,
+                                                .entropy = found.entropy,
+                                                .double_q = found.double_q,
+                                                .huber_delta = found.huber_delta});
+}
+
+std::unique_ptr<rl::Loss> make_ppo(const Options& options) {
+  using rl::ops::Normalization;
+  const auto found = bound<PpoOptions>(options);
+  rl::PpoOptions ppo{
+      .gamma = found.gamma,
+      .lambda = found.lambda,
+      .clip = found.clip,
+      .value_clip = std::nullopt,
+      .value_coefficient = found.value_coefficient,
+      .entropy_coefficient = found.entropy_coefficient,
+      .normalization = found.normalize ? Normalization::sample : Normalization::none};
+  if (found.value_clip > 0) ppo.value_clip = found.value_clip;
+  return std::make_unique<rl::Ppo>(ppo);
+}
+
 struct LossEntry {
   const char* name;
   std::unique_ptr<rl::Loss> (*make)(const Options&);
@@ -37,7 +62,9 @@ struct LossEntry {
 
 constexpr LossEntry kLosses[] = {
     {"imitation", make_imitation},
+    {"ppo", make_ppo},
     {"soft_td", make_soft_td},
+    {"td", make_td},
 };
 
 }  // namespace

@@ -10,8 +10,10 @@
 namespace distill {
 
 MethodSpec bellman(const Options& options);
+MethodSpec dqn(const Options& options);
 MethodSpec gkd(const Options& options);
 MethodSpec kd(const Options& options);
+MethodSpec ppo(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
 

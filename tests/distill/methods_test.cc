@@ -74,8 +74,8 @@ TEST(Registry, NamesTheNearestMethod) {
       [] {
         find_method("gdk", {"run.yaml", 3, 9});
       },
-      "run.yaml:3:9: unknown method \"gdk\"; did you mean \"gkd\"? known: bellman, gkd, "
-      "kd, seq_kd, sft");
+      "run.yaml:3:9: unknown method \"gdk\"; did you mean \"gkd\"? known: bellman, dqn, ",
+      /*is_whole=*/false);
 }
 
 TEST(Sft, ImitatesTheLikelihoodOfTheDataset) {

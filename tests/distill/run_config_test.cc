@@ -125,8 +125,8 @@ TEST(RunConfig, NamesFileLineAndColumnOfAnUnknownKey) {
             "method: {name: gkd}\ntrain:\n  steps: 1\n  learning_rat: 1\n");
       },
       "run.yaml:7:3: unknown key \"learning_rat\"; did you mean \"learning_rate\"? known: "
-      "steps, tokens, batch_size, micro_batch_tokens, learning_rate, schedule, "
-      "warmup_steps, weight_decay, betas, max_grad_norm, compute, max_new_tokens, "
+      "steps, tokens, environment_steps, batch_size, micro_batch_tokens, learning_rate, schedule, "
+      "warmup_steps, weight_decay, betas, epsilon, max_grad_norm, compute, max_new_tokens, "
       "updates_per_collect, evaluate_every, checkpoint_every, log_every");
   expect_refused({"sede=1"}, "command line, sede=1: unknown key \"sede\"; did you mean \"seed\"?");
   expect_refused({"method.bta=1"}, "unknown key \"bta\"; did you mean \"beta\"?");
@@ -174,7 +174,7 @@ TEST(RunConfig, RefusesWhatExcludesEachOther) {
 }
 
 TEST(RunConfig, SaysWhatIsMissing) {
-  expect_error([] { read("seed: 1"); }, "run.yaml:1:1: stage \"distill\" needs data");
+  expect_error([] { read("seed: 1"); }, "run.yaml:1:1: stage \"distill\" needs data, or a world");
   expect_error([] { read("data: {train: {files: [a]}}\nmethod: {name: sft}\ntrain: {steps: 1}"); },
                "stage \"distill\" of kind distill needs a student", /*is_whole=*/false);
   expect_error(

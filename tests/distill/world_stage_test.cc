@@ -1,0 +1,147 @@
+#include "distill/world_stage.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "distill/check.h"
+#include "distill/svg.h"
+#include "distill/yaml.h"
+#include "tests/distill/expect_error.h"
+
+namespace distill {
+namespace fs = std::filesystem;
+namespace {
+
+std::string content_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Runs of a second in a chain whose end is 5 steps away.
+class WorldStages : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        fs::temp_directory_path() /
+        ("decant_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  RunConfig config(const std::string& output, const std::string& rest) const {
+    const std::string text = "output: " + (folder_ / output).string() +
+                             "\nworld: {name: chain, max_episode_steps: 30}\n"
+                             "data: {demonstrations: 10}\nevaluate: {episodes: 5}\n" +
+                             rest;
+    return to_run_config(parse_yaml(text, "run.yaml"), "run.yaml");
+  }
+
+  RunConfig ppo(const std::string& output) const {
+    return config(output,
+                  "student: {config: {hidden: [16], value_head: true}}\n"
+                  "method: {name: ppo, worlds: 8, steps: 32, gamma: 0.9}\n"
+                  "train: {steps: 120, batch_size: 4, learning_rate: 1.0e-2, evaluate_every: 20, "
+                  "checkpoint_every: 50}\n");
+  }
+
+  RunConfig distillation(const std::string& method, const std::string& output) const {
+    return config(output, "teacher: {path: " + (folder_ / "teacher/student").string() +
+                              "}\nstudent: {config: {hidden: [4]}}\nmethod: " + method +
+                              "\ntrain: {steps: 150, batch_size: 8, learning_rate: 3.0e-2}\n");
+  }
+
+  static StageResult run(const RunConfig& config, int64_t stop_after = -1) {
+    int64_t updates = 0;
+    StageEvents events;
+    events.update = [&](const rl::Progress& now, double, const rl::Metrics&) {
+      updates = now.updates;
+    };
+    events.interrupted = [&] { return updates == stop_after; };
+    return run_stage(config, config.stages.front(), {config.output, true}, events);
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(WorldStages, LearnByPpoAndDrawTheLearningCurve) {
+  const StageResult result = run(ppo("a"));
+  ASSERT_EQ(result.evaluations.size(), 2u);
+  EXPECT_EQ(result.evaluations.back().scores.mean_return, 1.0);
+  EXPECT_THAT(content_of(folder_ / "a/learning_curve.svg"), testing::HasSubstr("<polyline"));
+}
+
+TEST_F(WorldStages, LearnByDqn) {
+  const RunConfig run_config =
+      config("a",
+             "student: {config: {hidden: [16]}}\n"
+             "method: {name: dqn, worlds: 4, steps: 2, gamma: 0.9, capacity: 500, "
+             "explore_share: 0.5, target_every: 20}\n"
+             "train: {steps: 500, batch_size: 32, learning_rate: 1.0e-2}\n");
+  EXPECT_EQ(run(run_config).evaluations.back().scores.mean_return, 1.0);
+}
+
+TEST_F(WorldStages, DistilByTheMethodsOfLanguageModels) {
+  run(ppo("teacher"));
+  int count = 0;
+  for (const std::string method :
+       {"{name: sft}", "{name: kd}", "{name: seq_kd}", "{name: gkd, lambda: 1}",
+        "{name: bellman, actions: all, alpha: 5.0}",
+        "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}"}) {
+    const StageResult result = run(distillation(method, std::to_string(count++)));
+    ASSERT_EQ(result.evaluations.size(), 3u);
+    const ModelScores &before = result.evaluations[1].scores, &after = result.evaluations[2].scores;
+    EXPECT_EQ(after.mean_return, 1.0) << method;
+    EXPECT_LT(*after.forward_kl, *before.forward_kl) << method;
+    EXPECT_LT(*after.own_reverse_kl, *before.own_reverse_kl) << method;
+  }
+}
+
+TEST_F(WorldStages, OnPolicyDistillationGoesOnWhereItWasInterrupted) {
+  run(ppo("teacher"));
+  const RunConfig whole = distillation("{name: gkd, lambda: 0.5}", "whole");
+  const RunConfig parts = distillation("{name: gkd, lambda: 0.5}", "parts");
+  run(whole);
+  EXPECT_TRUE(run(parts, 37).interrupted);
+  EXPECT_FALSE(run(parts).interrupted);
+  for (const char* file : {"metrics.jsonl", "student/model.safetensors"}) {
+    EXPECT_EQ(content_of(folder_ / "whole" / file), content_of(folder_ / "parts" / file)) << file;
+  }
+}
+
+TEST_F(WorldStages, RefuseWhatAWorldHasNot) {
+  const std::string student = "student: {config: {hidden: [4]}}\n";
+  expect_error([&] { config("a", student + "method: ppo\ntrain: {tokens: 5}\n"); },
+               "method: expected", /*is_whole=*/false);
+  expect_error([&] { config("a", student + "method: {name: ppo}\ntrain: {tokens: 5}\n"); },
+               "train.tokens: a world has no tokens", /*is_whole=*/false);
+  expect_error([&] { run(config("a", student + "method: {name: sft}\ntrain: {steps: 5}\n")); },
+               "the stage needs a teacher", /*is_whole=*/false);
+}
+
+TEST_F(WorldStages, AreCheckedBeforeTheyRun) {
+  const std::string rest = "method: {name: ppo}\ntrain: {steps: 5}\n";
+  const auto problems = [&](const std::string& text) {
+    return check(config("a", text + rest), /*is_thorough=*/false).problems;
+  };
+  EXPECT_THAT(problems("student: {config: {hiden: [4]}}\n"),
+              testing::ElementsAre(testing::HasSubstr("did you mean \"hidden\"?")));
+  EXPECT_THAT(problems("student: {config: {hidden: [0]}}\n"),
+              testing::ElementsAre(testing::HasSubstr("widths of at least 1")));
+  EXPECT_THAT(problems("student: {config: {hidden: [4]}}\n"), testing::IsEmpty());
+}
+
+TEST(LineChart, LeavesOutWhatIsNotFinite) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::string chart =
+      line_chart("a < b", "x", "y", {{"one", {0, 1, 2}, {5, nan, 6}}, {"none", {}, {}}});
+  EXPECT_THAT(chart, testing::HasSubstr("a &lt; b"));
+  EXPECT_THAT(chart, testing::Not(testing::HasSubstr("nan")));
+}
+
+}  // namespace
+}  // namespace distill
