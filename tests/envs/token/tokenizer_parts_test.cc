@@ -39,8 +39,8 @@ TEST(TokenizerJson, NamesWhatItDoesNotSupport) {
             "unsupported option \"dropout\" of model \"BPE\"");
   EXPECT_EQ(error_with({{"model", {{"end_of_word_suffix", "</w>"}}}}),
             "unsupported option \"end_of_word_suffix\" of model \"BPE\"");
-  EXPECT_EQ(error_with({{"normalizer", {{"type", "Precompiled"}}}}),
-            "unsupported normalizer \"Precompiled\"");
+  EXPECT_EQ(error_with({{"normalizer", {{"type", "BertNormalizer"}}}}),
+            "unsupported normalizer \"BertNormalizer\"");
   EXPECT_EQ(error_with({{"pre_tokenizer", {{"type", "BertPreTokenizer"}}}}),
             "unsupported pre_tokenizer \"BertPreTokenizer\"");
   EXPECT_EQ(error_with({{"decoder", {{"type", "CTC"}}}}), "unsupported decoder \"CTC\"");
