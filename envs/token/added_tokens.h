@@ -28,6 +28,10 @@ class AddedTokenMatcher {
   /// A token without content is never found.
   void add(const AddedToken& token);
 
+  /// Length of the longest token that the text starts with, 0 where there is none; the options of
+  /// the token do not count.
+  size_t longest_length(std::string_view text) const { return longest_at(text, 0).end; }
+
   struct Segment {
     int64_t id;  // of the token, -1 for text between tokens
     size_t start, end;

@@ -10,16 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "envs/token/segmenter.h"
+
 namespace envs {
-
-/// Lets a table of strings be searched by view.
-struct StringHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-
-/// Token strings and their ids.
-using Vocabulary = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
 
 struct BpeOptions {
   std::string unk_token;       // stands for characters outside the vocabulary; "" drops them
@@ -32,17 +25,16 @@ struct BpeOptions {
 /// the pair of the lowest rank, the leftmost of equals, until no pair is known.
 ///
 /// May be used from several threads at once; each remembers the short pieces it has met.
-class Bpe {
+class Bpe : public Segmenter {
  public:
   /// @param merges pairs of token strings, the first to be merged first.
   /// @throws std::invalid_argument for a merge whose parts or result are not in the vocabulary.
   Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
       BpeOptions options);
 
-  /// Appends the ids of one piece of well-formed UTF-8.
-  void encode(std::string_view piece, std::vector<int64_t>& ids) const;
+  void encode(std::string_view piece, std::vector<int64_t>& ids) const override;
 
-  const Vocabulary& vocabulary() const { return vocabulary_; }
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
 
  private:
   struct Merge {

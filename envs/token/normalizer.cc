@@ -5,9 +5,12 @@
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
+#include "envs/token/added_tokens.h"
+#include "envs/token/precompiled_charsmap.h"
 #include "envs/token/regex.h"
 #include "envs/token/utf8.h"
 
@@ -101,6 +104,112 @@ Normalizer replace(const json& pattern, const std::string& content) {
   return [regex, content](std::string& text) { replace_matches(text, *regex, content); };
 }
 
+// The end of the grapheme cluster that starts at `start`.
+size_t cluster_end(std::string_view text, size_t start) {
+  size_t end = start;
+  char32_t left = next_code_point(text, end);
+  utf8proc_int32_t state = 0;
+  for (size_t next = end; end < text.size(); end = next) {
+    const char32_t right = next_code_point(text, next);
+    if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(left),
+                                         static_cast<utf8proc_int32_t>(right), &state)) {
+      break;
+    }
+    left = right;
+  }
+  return end;
+}
+
+void append_by_character(std::string& result, std::string_view text,
+                         const PrecompiledCharsmap& charsmap) {
+  for (size_t start = 0, end = 0; start < text.size(); start = end) {
+    next_code_point(text, end);
+    const std::string_view character = text.substr(start, end - start);
+    const auto match = charsmap.shortest(character);
+    result += match.length > 0 ? match.replacement : character;
+  }
+}
+
+Normalizer precompiled(const json& d) {
+  constexpr size_t kLongestCluster = 5;  // bytes; longer ones are replaced by character
+  const auto charsmap = std::make_shared<const PrecompiledCharsmap>(
+      bytes_of_base64(d.at("precompiled_charsmap").get_ref<const std::string&>()));
+  return [charsmap](std::string& text) {
+    std::string result;
+    for (size_t start = 0, end = 0; start < text.size(); start = end) {
+      end = cluster_end(text, start);
+      const std::string_view cluster = std::string_view(text).substr(start, end - start);
+      PrecompiledCharsmap::Match match;
+      if (cluster.size() <= kLongestCluster) match = charsmap->shortest(cluster);
+      if (match.length > 0) {
+        result += match.replacement;
+      } else {
+        append_by_character(result, cluster, *charsmap);
+      }
+    }
+    text = std::move(result);
+  };
+}
+
+class SentencePieceNormalizer {
+ public:
+  explicit SentencePieceNormalizer(const json& d)
+      : add_dummy_prefix_(d.at("add_dummy_prefix")),
+        remove_extra_whitespaces_(d.at("remove_extra_whitespaces")),
+        blank_(d.at("escape_whitespaces") ? "\u2581" : " ") {
+    for (const json& text : d.at("user_defined_symbols")) user_defined_.add({.content = text});
+    if (const json& charsmap = d.at("precompiled_charsmap"); charsmap.is_binary()) {
+      const auto& bytes = charsmap.get_binary();
+      charsmap_.emplace(std::string(bytes.begin(), bytes.end()));
+    }
+  }
+
+  std::string normalized(std::string_view text) const {
+    std::string result;
+    if (!text.empty() && add_dummy_prefix_) result = blank_;
+    bool after_blank = true;
+    while (!text.empty()) {
+      auto [length, part] = replacement(text);
+      text.remove_prefix(length);
+      while (remove_extra_whitespaces_ && after_blank && part.starts_with(' ')) {
+        part.remove_prefix(1);
+      }
+      if (part.empty()) continue;
+      after_blank = part.ends_with(' ');
+      for (const char c : part) c == ' ' ? result += blank_ : result += c;
+    }
+    while (remove_extra_whitespaces_ && result.ends_with(blank_)) {
+      result.erase(result.size() - blank_.size());
+    }
+    return result;
+  }
+
+ private:
+  // What the text starts with, and what comes in its place.
+  PrecompiledCharsmap::Match replacement(std::string_view text) const {
+    if (const size_t length = user_defined_.longest_length(text); length > 0) {
+      return {length, text.substr(0, length)};
+    }
+    PrecompiledCharsmap::Match match;
+    if (charsmap_) match = charsmap_->longest(text);
+    if (match.length > 0) return match;
+    size_t end = 0;
+    next_code_point(text, end);
+    return {end, text.substr(0, end)};
+  }
+
+  bool add_dummy_prefix_, remove_extra_whitespaces_;
+  std::string blank_;  // how a blank is spelt
+  AddedTokenMatcher user_defined_;
+  std::optional<PrecompiledCharsmap> charsmap_;
+};
+
+// Source: Normalizer::Normalize of google/sentencepiece.
+Normalizer sentencepiece(const json& d) {
+  const auto normalizer = std::make_shared<const SentencePieceNormalizer>(d);
+  return [normalizer](std::string& text) { text = normalizer->normalized(text); };
+}
+
 Normalizer sequence(const json& descriptions) {
   std::vector<Normalizer> parts;
   for (const json& part : descriptions) parts.push_back(make_normalizer(part));
@@ -121,8 +230,10 @@ Normalizer make_normalizer(const json& d) {
   if (type == "NFKD") return unicode_form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
   if (type == "Lowercase") return lower_case;
   if (type == "StripAccents") return strip_accents;
+  if (type == "Precompiled") return precompiled(d);
   if (type == "Prepend") return prepend(d.at("prepend"));
   if (type == "Replace") return replace(d.at("pattern"), d.at("content"));
+  if (type == "SentencePiece") return sentencepiece(d);
   if (type == "Strip") return strip(d.at("strip_left"), d.at("strip_right"));
   throw std::invalid_argument("unsupported normalizer \"" + type + "\"");
 }

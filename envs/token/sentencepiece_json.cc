@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <unordered_map>
@@ -22,14 +23,10 @@ void refuse_unsupported(const Model& model) {
   if (model.whitespace_is_suffix) {
     throw std::invalid_argument("unsupported SentencePiece option treat_whitespace_as_suffix");
   }
-  if (model.kind == Model::kBpe && !model.precompiled_charsmap.empty()) {
-    throw std::invalid_argument("unsupported SentencePiece option precompiled_charsmap: the model "
-                                "normalises its text, which would be left out");
-  }
   for (const auto& piece : model.pieces) {
     expect_utf8(piece.text, "piece");
-    if (piece.type == Model::kUnused) {
-      throw std::invalid_argument("unsupported SentencePiece option: unused pieces");
+    if (piece.type == Model::kUnused && model.kind == Model::kBpe) {
+      throw std::invalid_argument("unsupported SentencePiece option: unused pieces of a BPE model");
     }
   }
 }
@@ -73,38 +70,77 @@ json bpe_json(const Model& model) {
           {"merges", merges_of(model)}};
 }
 
+float highest_score(const Model& model) {
+  float highest = std::numeric_limits<float>::min();
+  for (const auto& piece : model.pieces) {
+    if (piece.type == Model::kNormal) highest = std::max(highest, piece.score);
+  }
+  return highest;
+}
+
 json unigram_json(const Model& model) {
+  const float highest = highest_score(model);
   json vocabulary = json::array();
-  for (const auto& piece : model.pieces) vocabulary.push_back({piece.text, piece.score});
+  for (const auto& piece : model.pieces) {
+    json score = nullptr;
+    if (piece.type == Model::kNormal) score = piece.score;
+    if (piece.type == Model::kUserDefined) {  // SentencePiece's way to let it win nearly always
+      score = static_cast<float>(piece.text.size()) * highest - 0.1;
+    }
+    vocabulary.push_back({piece.text, score});
+  }
   return {{"type", "Unigram"},
           {"unk_id", model.unk_id},
           {"vocab", vocabulary},
-          {"byte_fallback", model.byte_fallback}};
+          {"byte_fallback", model.byte_fallback},
+          {"float_sums", true}};
 }
 
-json replace_json(const char* kind, const std::string& pattern, const std::string& content) {
-  return {{"type", "Replace"}, {"pattern", {{kind, pattern}}}, {"content", content}};
+json user_defined_json(const Model& model) {
+  json symbols = json::array();
+  for (const auto& piece : model.pieces) {
+    if (piece.type == Model::kUserDefined) symbols.push_back(piece.text);
+  }
+  return symbols;
+}
+
+json replace_json(const std::string& from, const std::string& to) {
+  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+}
+
+json own_normalizer_json(const Model& model) {
+  json charsmap = nullptr;
+  if (const std::string& bytes = model.precompiled_charsmap; !bytes.empty()) {
+    charsmap = json::binary({bytes.begin(), bytes.end()});
+  }
+  return {{"type", "SentencePiece"},
+          {"precompiled_charsmap", charsmap},
+          {"add_dummy_prefix", model.add_dummy_prefix},
+          {"remove_extra_whitespaces", model.remove_extra_whitespaces},
+          {"escape_whitespaces", model.escape_whitespaces},
+          {"user_defined_symbols", user_defined_json(model)}};
 }
 
 json normalizer_json(const Model& model) {
-  json steps = json::array();
-  const std::string blank = model.escape_whitespaces ? kMark : " ";
-  if (model.remove_extra_whitespaces) {
-    steps.push_back(replace_json("Regex", "^ +| +$", ""));
-    steps.push_back(replace_json("Regex", " {2,}", " "));
+  if (!model.precompiled_charsmap.empty() || model.remove_extra_whitespaces ||
+      !user_defined_json(model).empty()) {
+    return own_normalizer_json(model);
   }
+  const std::string blank = model.escape_whitespaces ? kMark : " ";
+  json steps = json::array();
   if (model.add_dummy_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", blank}});
-  if (model.escape_whitespaces) steps.push_back(replace_json("String", " ", kMark));
+  if (model.escape_whitespaces) steps.push_back(replace_json(" ", kMark));
   if (steps.empty()) return nullptr;
   return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
 json decoder_json(const Model& model) {
   json steps = json::array();
-  if (model.escape_whitespaces) steps.push_back(replace_json("String", kMark, " "));
+  if (model.remove_extra_whitespaces) steps.push_back({{"type", "SentencePiece"}});
+  steps.push_back(replace_json(kMark, " "));
   steps.push_back({{"type", "ByteFallback"}});
   steps.push_back({{"type", "Fuse"}});
-  if (model.add_dummy_prefix) {
+  if (model.add_dummy_prefix && model.escape_whitespaces && !model.remove_extra_whitespaces) {
     steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   }
   return {{"type", "Sequence"}, {"decoders", steps}};
@@ -115,14 +151,14 @@ json added_tokens_json(const Model& model) {
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const auto& piece = model.pieces[id];
     const bool special = piece.type == Model::kControl || piece.type == Model::kUnknown;
-    if (!special && piece.type != Model::kUserDefined) continue;
+    if (!special) continue;
     added.push_back({{"id", id},
                      {"content", piece.text},
                      {"single_word", false},
                      {"lstrip", false},
                      {"rstrip", false},
                      {"normalized", false},
-                     {"special", special}});
+                     {"special", true}});
   }
   return added;
 }
@@ -150,15 +186,20 @@ json template_json(const Model& model, bool add_bos, bool add_eos) {
 
 json json_of_sentencepiece(const Model& model, bool add_bos, bool add_eos) {
   refuse_unsupported(model);
-  return {{"version", "1.0"},
-          {"truncation", nullptr},
-          {"padding", nullptr},
-          {"added_tokens", added_tokens_json(model)},
-          {"normalizer", normalizer_json(model)},
-          {"pre_tokenizer", nullptr},
-          {"post_processor", template_json(model, add_bos, add_eos)},
-          {"decoder", decoder_json(model)},
-          {"model", model.kind == Model::kBpe ? bpe_json(model) : unigram_json(model)}};
+  const bool is_bpe = model.kind == Model::kBpe;
+  json description = {{"version", "1.0"},
+                      {"truncation", nullptr},
+                      {"padding", nullptr},
+                      {"added_tokens", added_tokens_json(model)},
+                      {"normalizer", normalizer_json(model)},
+                      {"pre_tokenizer", nullptr},
+                      {"post_processor", template_json(model, add_bos, add_eos)},
+                      {"decoder", decoder_json(model)},
+                      {"model", is_bpe ? bpe_json(model) : unigram_json(model)}};
+  // Among the pieces of a unigram model they have a score.
+  const json symbols = user_defined_json(model);
+  if (is_bpe && !symbols.empty()) description["user_defined_symbols"] = symbols;
+  return description;
 }
 
 }  // namespace envs

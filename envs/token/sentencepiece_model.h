@@ -15,7 +15,14 @@ namespace envs {
 ///
 /// Source: sentencepiece_model.proto of google/sentencepiece.
 struct SentencePieceModel {
-  enum Type { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+  enum Type : int {
+    kNormal = 1,
+    kUnknown = 2,
+    kControl = 3,
+    kUserDefined = 4,
+    kUnused = 5,
+    kByte = 6
+  };
   enum Kind { kUnigram = 1, kBpe = 2 };
   struct Piece {
     std::string text;
@@ -39,7 +46,13 @@ SentencePieceModel parse_sentencepiece(std::string_view bytes);
 
 std::string serialize(const SentencePieceModel& model);
 
-/// The tokenizer.json that does the same.
+/// The tokenizer.json that does the same. Control pieces become added tokens, found where a text
+/// spells them; the library never finds them there.
+///
+/// A BPE model that leaves blanks and characters alone is described in terms that the `tokenizers`
+/// library knows. The others need terms of our own: the normalizer and decoder `SentencePiece`,
+/// `user_defined_symbols` beside the added tokens of a BPE model, and in a Unigram model
+/// `float_sums`, and scores that are null for pieces never found in a text.
 ///
 /// @param add_bos, add_eos what is put around a text.
 /// @throws std::invalid_argument naming what is not supported.

@@ -84,6 +84,15 @@ TokenDecoder metaspace(const json& d) {
       };
 }
 
+// The blanks before a text, of which SentencePiece takes one off every token until there is text.
+void strip_leading_marks(std::vector<std::string>& tokens) {
+  const std::string_view mark = "\u2581";
+  for (std::string& token : tokens) {
+    if (token.starts_with(mark)) token.erase(0, mark.size());
+    if (!token.empty()) return;
+  }
+}
+
 TokenDecoder sequence(const json& descriptions) {
   std::vector<TokenDecoder> parts;
   for (const json& part : descriptions) parts.push_back(make_token_decoder(part));
@@ -107,6 +116,7 @@ TokenDecoder make_token_decoder(const json& d) {
   if (type == "Fuse") return fuse;
   if (type == "Metaspace") return metaspace(d);
   if (type == "Replace") return replace(d);
+  if (type == "SentencePiece") return strip_leading_marks;
   if (type == "Strip") return strip(d.at("content"), d.at("start"), d.at("stop"));
   throw std::invalid_argument("unsupported decoder \"" + type + "\"");
 }

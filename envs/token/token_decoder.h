@@ -11,7 +11,9 @@ namespace envs {
 using TokenDecoder = std::function<void(std::vector<std::string>&)>;
 
 /// The `decoder` of a tokenizer.json: ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip and
-/// sequences of these; null puts blanks between tokens. Bytes that are no text become U+FFFD.
+/// sequences of these; null puts blanks between tokens. Bytes that are no text become U+FFFD. A
+/// type of our own, `SentencePiece`, takes the blanks off the start as a SentencePiece model does
+/// that removes extra blanks.
 ///
 /// @throws std::invalid_argument naming a kind that is not offered.
 TokenDecoder make_token_decoder(const nlohmann::json& description);

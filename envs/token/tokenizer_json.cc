@@ -10,6 +10,7 @@
 #include "envs/token/normalizer.h"
 #include "envs/token/pre_tokenizer.h"
 #include "envs/token/token_decoder.h"
+#include "envs/token/unigram.h"
 #include "envs/token/utf8.h"
 
 namespace envs {
@@ -25,10 +26,7 @@ std::string string_or_empty(const json& d, const char* key) {
 
 // --- model ----------------------------------------------------------------------------------------
 
-void refuse_unsupported_model(const json& model) {
-  const bool untagged_bpe = !model.contains("type") && model.contains("merges");
-  const std::string type = untagged_bpe ? "BPE" : model.at("type").get<std::string>();
-  if (type != "BPE") throw std::invalid_argument("unsupported model \"" + type + "\"");
+void refuse_unsupported_bpe(const json& model) {
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!string_or_empty(model, key).empty()) {
       throw std::invalid_argument("unsupported option \"" + std::string(key) +
@@ -59,19 +57,49 @@ int64_t checked_id(const json& id, const std::string& token) {
   return id.get<int64_t>();
 }
 
-Bpe bpe_of(const json& model) {
-  refuse_unsupported_model(model);
+std::unique_ptr<Segmenter> bpe_of(const json& model) {
+  refuse_unsupported_bpe(model);
   Vocabulary vocabulary;
   for (const auto& [token, id] : model.at("vocab").items()) {
     vocabulary.emplace(token, checked_id(id, token));
   }
   std::vector<std::pair<std::string, std::string>> merges;
   for (const json& merge : model.at("merges")) merges.push_back(merge_of(merge));
-  return Bpe(std::move(vocabulary), merges,
-             {.unk_token = string_or_empty(model, "unk_token"),
-              .fuse_unk = model.value("fuse_unk", false),
-              .byte_fallback = model.value("byte_fallback", false),
-              .ignore_merges = model.value("ignore_merges", false)});
+  return std::make_unique<Bpe>(std::move(vocabulary), merges,
+                               BpeOptions{.unk_token = string_or_empty(model, "unk_token"),
+                                          .fuse_unk = model.value("fuse_unk", false),
+                                          .byte_fallback = model.value("byte_fallback", false),
+                                          .ignore_merges = model.value("ignore_merges", false)});
+}
+
+UnigramPiece unigram_piece_of(const json& entry) {
+  const bool valid = entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
+                     (entry[1].is_number() || entry[1].is_null());
+  if (!valid) {
+    throw std::invalid_argument("an entry of the vocabulary should be [\"token\", score], found " +
+                                entry.dump());
+  }
+  UnigramPiece piece{.text = entry[0], .score = std::nullopt};
+  if (!entry[1].is_null()) piece.score = entry[1];
+  return piece;
+}
+
+std::unique_ptr<Segmenter> unigram_of(const json& model) {
+  std::vector<UnigramPiece> pieces;
+  for (const json& entry : model.at("vocab")) pieces.push_back(unigram_piece_of(entry));
+  const json unk_id = value_or_null(model, "unk_id");
+  return std::make_unique<Unigram>(
+      pieces, UnigramOptions{.unk_id = unk_id.is_null() ? -1 : unk_id.get<int64_t>(),
+                             .byte_fallback = model.value("byte_fallback", false),
+                             .float_sums = model.value("float_sums", false)});
+}
+
+std::unique_ptr<Segmenter> model_of(const json& model) {
+  const bool untagged_bpe = !model.contains("type") && model.contains("merges");
+  const std::string type = untagged_bpe ? "BPE" : model.at("type").get<std::string>();
+  if (type == "BPE") return bpe_of(model);
+  if (type == "Unigram") return unigram_of(model);
+  throw std::invalid_argument("unsupported model \"" + type + "\"");
 }
 
 // --- post-processor -------------------------------------------------------------------------------
@@ -139,11 +167,14 @@ class JsonTokenizer : public Tokenizer {
   explicit JsonTokenizer(const json& d)
       : normalizer_(make_normalizer(value_or_null(d, "normalizer"))),
         pre_tokenizer_(make_pre_tokenizer(value_or_null(d, "pre_tokenizer"))),
-        bpe_(bpe_of(d.at("model"))),
+        model_(model_of(d.at("model"))),
         frame_(frame_of(value_or_null(d, "post_processor"))),
         decoder_(make_token_decoder(value_or_null(d, "decoder"))) {
-    for (const auto& [token, id] : bpe_.vocabulary()) name(id, token);
+    for (const auto& [token, id] : model_->vocabulary()) name(id, token);
     for (const json& token : value_or_null(d, "added_tokens")) add(added_token_of(token));
+    for (const json& token : value_or_null(d, "user_defined_symbols")) {
+      normalized_.add({.id = model_->vocabulary().at(token), .content = token});
+    }
   }
 
   std::vector<int64_t> encode(std::string_view text, bool add_special) const override {
@@ -185,8 +216,8 @@ class JsonTokenizer : public Tokenizer {
 
   std::optional<int64_t> id(std::string_view token) const override {
     if (const auto found = added_ids_.find(token); found != added_ids_.end()) return found->second;
-    const auto found = bpe_.vocabulary().find(token);
-    if (found == bpe_.vocabulary().end()) return std::nullopt;
+    const auto found = model_->vocabulary().find(token);
+    if (found == model_->vocabulary().end()) return std::nullopt;
     return found->second;
   }
 
@@ -217,13 +248,13 @@ class JsonTokenizer : public Tokenizer {
                   first && segment.start == 0};
       std::vector<Piece> whole;
       whole.push_back(std::move(piece));
-      for (const Piece& part : pre_tokenizer_(std::move(whole))) bpe_.encode(part.text, ids);
+      for (const Piece& part : pre_tokenizer_(std::move(whole))) model_->encode(part.text, ids);
     }
   }
 
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
-  Bpe bpe_;
+  std::unique_ptr<const Segmenter> model_;
   Frame frame_;
   TokenDecoder decoder_;
   AddedTokenMatcher raw_, normalized_;  // looked for before and after normalisation

@@ -8,8 +8,9 @@
 
 namespace envs {
 
-/// A tokenizer as a tokenizer.json describes it: normalizer, pre-tokenizer, BPE model,
-/// post-processor, decoder and added tokens, each as the `tokenizers` library understands them.
+/// A tokenizer as a tokenizer.json describes it: normalizer, pre-tokenizer, BPE or Unigram model,
+/// post-processor, decoder and added tokens, each as the `tokenizers` library understands them, or
+/// as json_of_sentencepiece writes them.
 /// `truncation` and `padding` are the caller's business and ignored.
 ///
 /// @throws std::invalid_argument or nlohmann::json::exception for what is missing or not supported.

@@ -33,14 +33,13 @@ std::string error_with(const json& change) {
 }
 
 TEST(TokenizerJson, NamesWhatItDoesNotSupport) {
-  EXPECT_EQ(error_with({{"model", {{"type", "Unigram"}}}}), "unsupported model \"Unigram\"");
   EXPECT_EQ(error_with({{"model", {{"type", "WordPiece"}}}}), "unsupported model \"WordPiece\"");
   EXPECT_EQ(error_with({{"model", {{"dropout", 0.1}}}}),
             "unsupported option \"dropout\" of model \"BPE\"");
   EXPECT_EQ(error_with({{"model", {{"end_of_word_suffix", "</w>"}}}}),
             "unsupported option \"end_of_word_suffix\" of model \"BPE\"");
-  EXPECT_EQ(error_with({{"normalizer", {{"type", "Precompiled"}}}}),
-            "unsupported normalizer \"Precompiled\"");
+  EXPECT_EQ(error_with({{"normalizer", {{"type", "BertNormalizer"}}}}),
+            "unsupported normalizer \"BertNormalizer\"");
   EXPECT_EQ(error_with({{"pre_tokenizer", {{"type", "BertPreTokenizer"}}}}),
             "unsupported pre_tokenizer \"BertPreTokenizer\"");
   EXPECT_EQ(error_with({{"decoder", {{"type", "CTC"}}}}), "unsupported decoder \"CTC\"");
@@ -233,15 +232,6 @@ TEST(SentencePieceModel, RefusesWhatIsCutOff) {
   EXPECT_EQ(error_of([&] { parse_sentencepiece(bytes.substr(0, 5)); }),
             "not a SentencePiece model");
   EXPECT_EQ(error_of([] { parse_sentencepiece(""); }), "not a SentencePiece model");
-}
-
-TEST(SentencePiece, RefusesAModelThatNormalisesItsText) {
-  SentencePieceModel model;
-  model.kind = SentencePieceModel::kBpe;
-  model.pieces = {{"<unk>", 0, SentencePieceModel::kUnknown}, {"a", -1}};
-  model.precompiled_charsmap = "map";
-  EXPECT_THAT(error_of([&] { json_of_sentencepiece(model, false, false); }),
-              testing::HasSubstr("precompiled_charsmap"));
 }
 
 }  // namespace
