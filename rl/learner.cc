@@ -75,33 +75,37 @@ Tensor Learner::weight_of(const Trajectory& batch) const {
   return mask / mask.sum(1, /*keepdim=*/true).clamp_min(1);
 }
 
-void Learner::accumulate(const Trajectory& batch) {
+Tensor Learner::accumulate(const Trajectory& batch) {
   const std::vector<Tensor> parts =
       cut_by_tokens(batch, options_.micro_batch_tokens, options_.threads.shards);
   const int64_t shards =
       std::min<int64_t>(std::max(1, options_.threads.shards), static_cast<int64_t>(parts.size()));
   std::vector<Sums> sums(static_cast<size_t>(shards));
+  std::vector<Tensor> errors(parts.size());
   run_parallel(options_.threads, shards, [&](int64_t shard) {
     for (size_t i = static_cast<size_t>(shard); i < parts.size();
          i += static_cast<size_t>(shards)) {
-      add_part(batch.select(parts[i]), sums[static_cast<size_t>(shard)]);
+      errors[i] = add_part(batch.select(parts[i]), sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
   weight_ = weight_ + weight_of(batch).sum().to(torch::kFloat64);
   count_ = count_ + batch.mask.sum();
+  if (!errors.front().defined()) return {};
+  return torch::cat(errors).index_select(0, torch::cat(parts).argsort());
 }
 
-void Learner::add_part(const Trajectory& part, Sums& sums) const {
+Tensor Learner::add_part(const Trajectory& part, Sums& sums) const {
   const PolicyOutput online = model_->evaluate(part);
   PolicyOutput target;
   if (target_) {
     torch::NoGradGuard no_grad;
     target = target_->evaluate(part);
   }
-  const Tensor weight = weight_of(part);
+  Tensor weight = weight_of(part);
+  if (part.importance.defined()) weight = weight * part.importance.unsqueeze(1);
   sums.losses.resize(objectives_.size());
-  Tensor total;
+  Tensor total, errors;
   for (size_t i = 0; i < objectives_.size(); ++i) {
     const Objective& objective = objectives_[i];
     const LossOutput out =
@@ -110,12 +114,14 @@ void Learner::add_part(const Trajectory& part, Sums& sums) const {
     total = total.defined() ? total + weighted : weighted;
     add_into(sums.losses[i], out.loss.detach().clone());
     merge(sums.metrics, out.metrics);
+    if (out.errors.defined()) add_into(errors, out.errors.abs());
   }
   const std::vector<Tensor> gradients = torch::autograd::grad(
       {total}, tensors_of(parameters_), {}, /*retain_graph=*/{}, /*create_graph=*/false,
       /*allow_unused=*/true);
   sums.gradients.resize(gradients.size());
   for (size_t i = 0; i < gradients.size(); ++i) add_into(sums.gradients[i], gradients[i]);
+  return errors.defined() ? errors.sum(1) / part.step_counts().clamp_min(1) : errors;
 }
 
 void Learner::add_sums(Sums& into, const Sums& from) const {
@@ -151,7 +157,7 @@ Metrics Learner::step() {
   const Tensor host = torch::stack(numbers).cpu();
   const double* next = host.data_ptr<double>();
 
-  Metrics metrics;
+  Metrics metrics, own;
   const double count = *next++;
   metrics[options_.name + "/trained_steps"] = count;
   const double norm = *next++;
@@ -161,10 +167,9 @@ Metrics Learner::step() {
     losses.push_back(*next);
     metrics[options_.name + "/loss/" + objective.name] = *next++;
   }
-  for (const auto& [name, sum] : total_.metrics.sums) metrics[options_.name + "/" + name] = *next++;
-  for (const auto& [name, largest] : total_.metrics.maxima) {
-    metrics[options_.name + "/" + name] = *next++;
-  }
+  for (const auto& [name, sum] : total_.metrics.sums) own[name] = *next++;
+  for (const auto& [name, largest] : total_.metrics.maxima) own[name] = *next++;
+  merge(metrics, own, options_.name + "/");
   check_finite(losses, norm);
   if (count > 0) {
     const double clip = options_.max_grad_norm > 0 && norm > options_.max_grad_norm
@@ -175,6 +180,8 @@ Metrics Learner::step() {
     optimizer_.step(total_.gradients, clip / weight, rate, options_.threads);
     update_target();
   }
+  enough_ = std::any_of(objectives_.begin(), objectives_.end(),
+                        [&](const Objective& o) { return o.loss->enough(own); });
   clear();
   return metrics;
 }

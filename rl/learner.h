@@ -57,14 +57,21 @@ class Learner {
   /// Lets the objectives note down what they need once per collected batch, part by part.
   Trajectory prepare(const Trajectory& batch) const;
 
-  /// Adds the gradients of a batch. Large batches may be added in parts.
-  void accumulate(const Trajectory& batch);
+  /// Adds the gradients of a batch, its rows weighed by their `importance`. Large batches may be added in
+  /// parts.
+  ///
+  /// @return float32[B], how wrong the policy was about each row: the mean over its trained steps, of
+  ///     all objectives that tell. Undefined where none does.
+  Tensor accumulate(const Trajectory& batch);
 
   /// Applies the gradients added since the last step.
   ///
   /// @throws std::runtime_error naming the objective or parameter whose value is not finite; the
   ///         parameters are then unchanged.
   Metrics step();
+
+  /// Whether an objective has learned enough, at the last step, from what was collected.
+  bool enough() const { return enough_; }
 
   int64_t updates() const { return optimizer_.steps; }
   const PolicyModel& model() const { return *model_; }
@@ -82,7 +89,8 @@ class Learner {
     PartMetrics metrics;
   };
 
-  void add_part(const Trajectory& part, Sums& sums) const;
+  // Errors of the part's rows: float32[B] or undefined.
+  Tensor add_part(const Trajectory& part, Sums& sums) const;
   void add_sums(Sums& into, const Sums& from) const;
   Tensor weight_of(const Trajectory& batch) const;
   void check_finite(const std::vector<double>& losses, double norm) const;
@@ -98,6 +106,7 @@ class Learner {
   Sums total_;
   Tensor weight_;  // float64[] of the update so far
   Tensor count_;   // int64[] trained steps of the update so far
+  bool enough_ = false;
 };
 
 }  // namespace rl

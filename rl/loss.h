@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "rl/metrics.h"
 #include "rl/policy.h"
 #include "rl/reward.h"
 #include "rl/tensor.h"
@@ -16,7 +17,7 @@ struct LossInput {
   const PolicyOutput& online;  // the policy in training, with gradient
   const PolicyOutput* target;  // the target network, without; null if the learner keeps none
   const Reward& reward;
-  const Tensor& weight;  // float32[B, T] of each trained step; 0 elsewhere
+  const Tensor& weight;  // float32[B, T] of each trained step, importance included; 0 elsewhere
 };
 
 /// Numbers of one part of a batch that can be put together with those of the other parts.
@@ -28,6 +29,9 @@ struct PartMetrics {
 struct LossOutput {
   Tensor loss;  // float32[] the weighted *sum* over the part's steps
   PartMetrics metrics;
+  /// float32[B, T] how wrong the policy was about each step, without gradient, 0 where nothing is
+  /// learned: what a memory draws by. Undefined: the loss has no such notion.
+  Tensor errors = {};
 };
 
 /// What is learned from experience.
@@ -52,6 +56,13 @@ class Loss {
   virtual bool prepares() const { return false; }
   /// Whether the loss reads `LossInput::target`.
   virtual bool needs_target() const { return false; }
+
+  /// Whether, after an update with these metrics of its own, no more is to be learned from what was
+  /// collected: the policy has moved too far from it.
+  virtual bool enough(const Metrics& metrics) const {
+    (void)metrics;
+    return false;
+  }
 
   /// May be called from several threads at once.
   virtual LossOutput operator()(const LossInput& input) const = 0;

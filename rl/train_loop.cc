@@ -20,6 +20,22 @@ void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
   progress.updates_since_collect = 0;
 }
 
+// One update of every learner.
+Metrics learn(Agent& agent, const Trajectory& batch) {
+  Metrics metrics;
+  Tensor errors;
+  for (const auto& learner : agent.learners) {
+    const Tensor found = learner->accumulate(batch);
+    if (found.defined()) errors = errors.defined() ? errors + found : found;
+  }
+  for (const auto& learner : agent.learners) merge(metrics, learner->step());
+  agent.memory.update(batch, errors);
+  const bool enough = std::any_of(agent.learners.begin(), agent.learners.end(),
+                                  [](const auto& learner) { return learner->enough(); });
+  if (enough) agent.memory.forget();
+  return metrics;
+}
+
 }  // namespace
 
 double Progress::share(const TrainOptions& options) const {
@@ -59,14 +75,12 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
     const bool due = options.updates_per_collect > 0 &&
                      progress.updates_since_collect >= options.updates_per_collect;
     std::optional<Trajectory> batch;
-    if (!due) batch = agent.memory.sample(options.batch_size);
+    if (!due) batch = agent.memory.sample(options.batch_size, progress.share(options));
     if (!batch) {
       collect(agent, options, progress);
       continue;
     }
-    Metrics metrics;
-    for (const auto& learner : agent.learners) learner->accumulate(*batch);
-    for (const auto& learner : agent.learners) merge(metrics, learner->step());
+    const Metrics metrics = learn(agent, *batch);
     progress.trained_steps += batch->mask.sum().item<int64_t>();
     ++progress.updates;
     ++progress.updates_since_collect;

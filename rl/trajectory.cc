@@ -3,24 +3,17 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "rl/check.h"
+#include "rl/ops/returns.h"
 #include "rl/torch.h"
 
 namespace rl {
 namespace {
 
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
-
-// Grows `x` to `size` entries along `dim`, filling with `value`.
-Tensor pad_to(const Tensor& x, int64_t dim, int64_t size, double value) {
-  const int64_t missing = size - x.size(dim);
-  if (missing <= 0) return x;
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape[static_cast<size_t>(dim)] = missing;
-  return torch::cat({x, torch::full(shape, value, x.options())}, dim);
-}
 
 // What stands in columns that hold no state.
 double filler(const std::string& name) {
@@ -30,13 +23,24 @@ double filler(const std::string& name) {
 }
 
 bool has_columns(const std::string& name) {
-  return name != "start" && name != "episode" && name != "own";
+  return name != "start" && name != "episode" && name != "own" && name != "importance" &&
+         name != "memory_row";
 }
 
 Tensor cut_columns(const std::string& name, const Tensor& x, bool prefix, int64_t columns,
                    int64_t ids) {
   if (!has_columns(name)) return x;
   return x.narrow(1, 0, name == "observation" && prefix ? ids : columns);
+}
+
+void require_finite_rewards(const Trajectory& t) {
+  const Tensor wrong = t.reward.isfinite().logical_not().logical_and(t.mask);
+  if (!wrong.any().item<bool>()) return;
+  const Tensor place = wrong.nonzero()[0].cpu();
+  const int64_t row = place[0].item<int64_t>(), step = place[1].item<int64_t>();
+  throw std::invalid_argument("the reward of step " + std::to_string(step) + " of episode " +
+                              std::to_string(t.episode[row].item<int64_t>()) + " is " +
+                              std::to_string(t.reward[row][step].item<double>()));
 }
 
 }  // namespace
@@ -82,12 +86,15 @@ void Trajectory::validate() const {
   expect_shape(state_mask, {b, t}, "state_mask");
   expect_shape(episode, {b}, "episode");
   expect_shape(own, {b}, "own");
+  if (importance.defined()) expect_shape(importance, {b}, "importance");
+  if (memory_row.defined()) expect_shape(memory_row, {b}, "memory_row");
   if (start.defined()) {
     expect_shape(start, {b}, "start");
     expect_shape(observation, {b, kAny}, "observation");
   }
   if (actions.ids.defined()) expect_shape(actions.ids, {b, t, kAny}, "actions.ids");
   for (const auto& [name, note] : notes) expect_shape(note, {b, t}, name);
+  require_finite_rewards(*this);
 }
 
 std::map<std::string, Tensor> Trajectory::tensors() const {
@@ -102,6 +109,8 @@ std::map<std::string, Tensor> Trajectory::tensors() const {
       {"state_mask", state_mask},
       {"episode", episode},
       {"own", own},
+      {"importance", importance},
+      {"memory_row", memory_row},
       {"actions.ids", actions.ids},
       {"actions.prior_log_probs", actions.prior_log_probs},
       {"actions.tail_log_prob", actions.tail_log_prob},
@@ -131,6 +140,8 @@ Trajectory Trajectory::from_tensors(const std::map<std::string, Tensor>& tensors
       .state_mask = get("state_mask"),
       .episode = get("episode"),
       .own = get("own"),
+      .importance = get("importance"),
+      .memory_row = get("memory_row"),
       .notes = {}};
   constexpr std::string_view kPrefix = "notes.";
   for (const auto& [name, tensor] : tensors) {
@@ -150,14 +161,63 @@ Trajectory concatenate(const std::vector<Trajectory>& parts) {
   for (auto& [name, tensors] : columns) {
     require(tensors.size() == parts.size(),
             "concatenate: only some of the trajectories have " + name);
-    for (int64_t dim = 1; has_columns(name) && dim < tensors.front().dim(); ++dim) {
-      int64_t widest = 0;
-      for (const Tensor& x : tensors) widest = std::max(widest, x.size(dim));
-      for (Tensor& x : tensors) x = pad_to(x, dim, widest, filler(name));
+    std::vector<int64_t> widest = tensors.front().sizes().vec();
+    for (const Tensor& x : tensors) {
+      for (size_t d = 1; d < widest.size(); ++d) {
+        widest[d] = std::max(widest[d], x.size(static_cast<int64_t>(d)));
+      }
     }
+    for (Tensor& x : tensors) x = padded(name, x, widest);
     joined[name] = torch::cat(tensors, 0);
   }
   return Trajectory::from_tensors(joined, parts.front().actions.prior_readout);
+}
+
+Tensor padded(const std::string& name, const Tensor& x, const std::vector<int64_t>& shape) {
+  Tensor result = x;
+  for (int64_t d = 1; d < x.dim(); ++d) {
+    std::vector<int64_t> missing = result.sizes().vec();
+    missing[static_cast<size_t>(d)] = shape[static_cast<size_t>(d)] - x.size(d);
+    if (missing[static_cast<size_t>(d)] <= 0) continue;
+    result = torch::cat({result, torch::full(missing, filler(name), x.options())}, d);
+  }
+  return result;
+}
+
+Trajectory transitions(const Trajectory& rows, int64_t n, double gamma) {
+  require(!rows.start.defined(), "transitions of prefixes cannot be cut out: keep whole episodes");
+  require(gamma > 0 && gamma <= 1, "gamma must be in (0, 1], found " + std::to_string(gamma));
+  const Tensor discount = rows.discount * gamma, none = torch::zeros_like(rows.reward);
+  const Tensor last = next_column(rows.mask).logical_not();
+  const ops::NStepReturns paid =
+      ops::n_step_returns(rows.reward * rows.mask, discount, last, none, n);
+  // A reward of nothing and values of 1 leave the product of the discounts.
+  const Tensor product =
+      ops::n_step_returns(none, discount, last, torch::ones_like(none), n).target / gamma;
+
+  const Tensor taken = rows.mask.flatten().nonzero().squeeze(1);  // int64[N] into [B, T]
+  const Tensor reached = paid.last_index.flatten().index_select(0, taken) + 1;
+  const Tensor row = torch::div(taken, rows.length(), "floor");
+  const Tensor there = row * rows.length() + reached.clamp_max(rows.length() - 1);
+  const auto first = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, taken); };
+  // A column of one step that has no second.
+  const auto alone = [&](const Tensor& x) {
+    return torch::stack({first(x), torch::zeros_like(first(x))}, 1);
+  };
+  std::map<std::string, Tensor> all = rows.tensors();
+  for (auto& [name, tensor] : all) {
+    tensor = has_columns(name)
+                 ? torch::stack({first(tensor), tensor.flatten(0, 1).index_select(0, there)}, 1)
+                 : tensor.index_select(0, row);
+  }
+  all["reward"] = alone(paid.target);
+  all["discount"] = alone(product);
+  all["action"] = alone(rows.action);
+  all["behavior_log_prob"] = alone(rows.behavior_log_prob);
+  all["mask"] = alone(rows.mask);
+  const Tensor follows = first(product) != 0;
+  all["state_mask"] = torch::stack({first(rows.state_mask), follows}, 1);
+  return Trajectory::from_tensors(all, rows.actions.prior_readout);
 }
 
 Tensor next_column(const Tensor& x) {

@@ -28,11 +28,16 @@ struct Trajectory {
   ActionSet actions;         // [B, T, K]
   Tensor behavior_log_prob;  // float32[B, T] of the action, under the policy that acted
   Tensor reward;             // float32[B, T] earned by the action
-  Tensor discount;           // float32[B, T] 0 where the action ended the episode for good, else 1
-  Tensor mask;               // bool[B, T] an action was taken and is to be learned
-  Tensor state_mask;         // bool[B, T] the state exists
-  Tensor episode;            // int64[B] which episode
-  Tensor own;                // bool[B] written by the learning policy itself
+  /// float32[B, T] 0 where the action ended the episode for good, else 1 (in a row that stands for n
+  /// steps, gamma^(n - 1): see `transitions`).
+  Tensor discount;
+  Tensor mask;        // bool[B, T] an action was taken and is to be learned
+  Tensor state_mask;  // bool[B, T] the state exists
+  Tensor episode;     // int64[B] which episode
+  Tensor own;         // bool[B] written by the learning policy itself
+  /// What a memory that draws some rows more often than others adds; undefined: nothing. float32[B],
+  /// the weight of the row in a loss, and int64[B], its number in the memory.
+  Tensor importance = {}, memory_row = {};
   /// What losses note down between collecting and learning: [B, T] each.
   std::map<std::string, Tensor> notes;
 
@@ -45,7 +50,10 @@ struct Trajectory {
   Trajectory with(ActionSet actions) const;
   Trajectory with_note(const std::string& name, const Tensor& value) const;
 
-  /// Checks that all shapes agree. @throws ShapeError
+  /// Checks that all shapes agree and that every reward of a step to be learned is a finite number.
+  ///
+  /// @throws ShapeError
+  /// @throws std::invalid_argument naming the episode and the step of a reward.
   void validate() const;
   /// All tensors by name, and back: how trajectories are saved.
   std::map<std::string, Tensor> tensors() const;
@@ -55,6 +63,18 @@ struct Trajectory {
 
 /// The rows of all parts in order, padded to the longest. Action sets must be of one kind.
 Trajectory concatenate(const std::vector<Trajectory>& parts);
+
+/// A row for every step to be learned, of two columns: the state, and the state that the next `n` steps,
+/// or the fewer until the episode or the row is over, lead to. Its reward is their discounted sum and
+/// its discount gamma^(m - 1) of m steps. Reward terms are worked out for the first step alone.
+///
+/// @param gamma in (0, 1].
+/// @throws std::invalid_argument for n or gamma out of range, or for prefixes, where states are not
+///         columns.
+Trajectory transitions(const Trajectory& rows, int64_t n, double gamma);
+
+/// Grows a tensor of `Trajectory::tensors` to `shape`, with what stands in columns without a state.
+Tensor padded(const std::string& name, const Tensor& x, const std::vector<int64_t>& shape);
 
 /// What stands one column further, and 0 in the last: values of next states from values of states.
 ///

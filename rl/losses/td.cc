@@ -43,7 +43,7 @@ LossOutput Td::operator()(const LossInput& input) const {
   const Tensor error = (q - target).masked_fill(t.mask.logical_not(), 0);
   const Tensor cost =
       options_.huber_delta > 0 ? ops::huber(error, options_.huber_delta) : error.square() / 2;
-  LossOutput output{(cost * input.weight).sum(), {}};
+  LossOutput output{(cost * input.weight).sum(), {}, error.detach()};
   output.metrics.sums["td_error"] = (error.detach().abs() * input.weight).sum();
   output.metrics.sums["q"] = (q.detach() * input.weight).sum();
   return output;

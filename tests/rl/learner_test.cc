@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 
 #include "rl/losses/imitation.h"
+#include "rl/losses/td.h"
 #include "rl/opinion.h"
 #include "rl/ops/divergence.h"
 #include "rl/ops/linear.h"
-#include "rl/replay_buffer.h"
 #include "rl/torch.h"
 #include "tests/toy/readout_policy.h"
 
@@ -124,6 +124,39 @@ TEST(Learner, AveragesOverTheStepsOfTheWholeUpdate) {
   EXPECT_NEAR(loss(Average::kRows), -rows, 1e-5);
 }
 
+// A row of importance 2 counts like two rows, in an average over as many steps as before.
+TEST(Learner, WeighsRowsByTheirImportance) {
+  Trajectory batch = make_batch(3, 1, 12, 3, false);
+  const auto gradients = [](const Trajectory& rows) {
+    Learner learner(std::make_shared<ReadoutPolicy>(8, 12, 3), imitate(minus_forward_kl()), {});
+    EXPECT_FALSE(learner.accumulate(rows).defined());
+    return learner.gradients();
+  };
+  const auto twice = gradients(batch.select(torch::tensor({0, 1, 1, 2})));
+  batch.importance = torch::tensor({1.F, 2.F, 1.F});
+  const auto weighed = gradients(batch);
+  for (size_t i = 0; i < twice.size(); ++i) {
+    EXPECT_TRUE(weighed[i].allclose(twice[i] * 4 / 3, 1e-5, 1e-6));
+  }
+}
+
+TEST(Learner, TellsHowWrongItWasAboutEachRowHoweverTheBatchIsCut) {
+  const Trajectory batch = make_batch(7, 4, 12, 3, false);
+  const auto errors = [&](int64_t micro_batch_tokens, int shards) {
+    std::vector<Objective> objectives;
+    objectives.push_back({"td", 1.0, std::make_unique<Td>(TdOptions{}), {}});
+    LearnerOptions options;
+    options.micro_batch_tokens = micro_batch_tokens;
+    options.threads = {shards, 1};
+    Learner learner(std::make_shared<ReadoutPolicy>(8, 12, 3), std::move(objectives), options);
+    return learner.accumulate(batch);
+  };
+  const Tensor whole = errors(1000, 1);
+  EXPECT_EQ(whole.size(0), 7);
+  EXPECT_GT(whole.min().item<double>(), 0);
+  EXPECT_TRUE(errors(5, 2).allclose(whole, 1e-5, 1e-6));
+}
+
 TEST(Learner, NamesALossThatIsNotFiniteAndKeepsTheParameters) {
   auto policy = std::make_shared<ReadoutPolicy>(8, 12, 3);
   const Tensor before = policy->weight.detach().clone();
@@ -180,43 +213,6 @@ TEST(Adam, EqualsTheFormulaByHand) {
   EXPECT_NEAR(parameter.item<double>(), 1.0 * (1 - 0.01 * 0.1) - 0.01, 1e-6);
   optimizer.step({torch::tensor({0.5f})}, torch::ones({}), 0.01, {});
   EXPECT_NEAR(parameter.item<double>(), (0.999 - 0.01) * 0.999 - 0.01, 1e-6);
-}
-
-TEST(ReplayBuffer, DrainsInOrderAndForgets) {
-  ReplayBuffer memory({}, 1);
-  memory.add(make_batch(5, 2, 12, 1, false));
-  EXPECT_EQ(memory.sample(3)->size(), 3);
-  EXPECT_EQ(memory.sample(3)->size(), 2);
-  EXPECT_FALSE(memory.sample(3).has_value());
-}
-
-TEST(ReplayBuffer, GoesThroughEverythingOncePerEpoch) {
-  ReplayBuffer memory({.capacity = 0, .epochs = 2}, 1);
-  memory.add(make_batch(4, 2, 12, 1, false));
-  const auto seen = [&] {
-    return torch::cat({memory.sample(2)->episode, memory.sample(2)->episode});
-  };
-  EXPECT_TRUE(std::get<0>(seen().sort()).equal(torch::arange(4)));
-  EXPECT_TRUE(std::get<0>(seen().sort()).equal(torch::arange(4)));
-  EXPECT_FALSE(memory.sample(2).has_value());
-}
-
-TEST(ReplayBuffer, ResumesToTheSameDraws) {
-  ReplayBuffer memory({.capacity = 6, .epochs = 1}, 1), other({.capacity = 6, .epochs = 1}, 1);
-  memory.add(make_batch(8, 2, 12, 1, true));
-  EXPECT_EQ(memory.size(), 6);
-  memory.sample(2);
-  State state;
-  memory.save(state);
-  other.load(state, nullptr);
-  const Trajectory a = *memory.sample(4), b = *other.sample(4);
-  EXPECT_TRUE(a.episode.equal(b.episode));
-  EXPECT_TRUE(a.actions.ids.equal(b.actions.ids));
-}
-
-TEST(ReplayBuffer, RefusesToBeSmallerThanABatch) {
-  ReplayBuffer memory({.capacity = 2, .epochs = 1}, 1);
-  EXPECT_THROW(memory.sample(3), std::invalid_argument);
 }
 
 }  // namespace
