@@ -53,9 +53,9 @@ function(decant_test folder)
     endif()
     list(REMOVE_DUPLICATES suites)
     list(JOIN suites ":" filter)
-    get_filename_component(stem ${source} NAME_WE)
-    add_test(NAME ${folder}/${stem}
+    string(REGEX REPLACE "\\.cc$" "" test ${source})
+    add_test(NAME ${test}
       COMMAND ${program} --gtest_filter=${filter} --gtest_brief=1)
-    set_tests_properties(${folder}/${stem} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 600)
+    set_tests_properties(${test} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 600)
   endforeach()
 endfunction()

@@ -1,5 +1,6 @@
 #include "rl/reward.h"
 
+#include "rl/ops/masked.h"
 #include "rl/torch.h"
 
 namespace rl {
@@ -18,7 +19,7 @@ std::vector<double> Reward::weights() const {
 
 Tensor Reward::of(const Trajectory& trajectory, const PolicyOutput& policy) const {
   torch::NoGradGuard no_grad;
-  const Tensor paid = trajectory.reward * trajectory.mask;
+  const Tensor paid = ops::masked(trajectory.reward, trajectory.mask);
   if (terms.empty()) return paid;
   const auto total = [&](const Opinion& opinion) {
     Tensor sum;

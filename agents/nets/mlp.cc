@@ -20,13 +20,17 @@ MlpPolicy::MlpPolicy(MlpOptions options) : options_(std::move(options)) {
   // Gains as usual for policy gradients: hidden layers sqrt(2), an even policy, an even value.
   torch::manual_seed(options_.seed);
   int64_t in = options_.inputs;
-  for (const int64_t out : options_.hidden) {
-    policy_layers_.push_back(make_layer(out, in, std::sqrt(2.0)));
+  for (size_t i = 0; i < options_.hidden.size(); ++i) {
+    const int64_t out = options_.hidden[i];
+    // Side by side, the last hidden layers of V and A.
+    const int64_t streams = options_.dueling && i + 1 == options_.hidden.size() ? 2 : 1;
+    policy_layers_.push_back(make_layer(streams * out, in, std::sqrt(2.0)));
     if (options_.value_head) value_layers_.push_back(make_layer(out, in, std::sqrt(2.0)));
     in = out;
   }
   policy_head_ = make_layer(options_.actions, in, 0.01);
   if (options_.value_head) value_head_ = make_layer(1, in, 1.0);
+  if (options_.dueling) dueling_head_ = make_layer(1, in, 0.01);
 }
 
 MlpPolicy::Layer MlpPolicy::make_layer(int64_t out, int64_t in, double gain) const {
@@ -41,15 +45,24 @@ Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& obser
   return x;
 }
 
+// A dueling head is linear in its two streams, so it is read out as any other.
+MlpPolicy::Layer MlpPolicy::read_out() const {
+  if (!options_.dueling) return policy_head_;
+  const auto& [weight, bias] = policy_head_;
+  const Tensor value = dueling_head_.weight.expand_as(weight);
+  return {torch::cat({value, weight - weight.mean(0, /*keepdim=*/true)}, 1),
+          dueling_head_.bias + bias - bias.mean()};
+}
+
 Tensor MlpPolicy::logits(const Tensor& observation) const {
-  return rl::ops::linear(features(policy_layers_, observation), policy_head_.weight,
-                         policy_head_.bias);
+  const Layer head = read_out();
+  return rl::ops::linear(features(policy_layers_, observation), head.weight, head.bias);
 }
 
 rl::PolicyOutput MlpPolicy::evaluate(const rl::Trajectory& trajectory) const {
-  rl::PolicyOutput output{features(policy_layers_, trajectory.observation),
-                          {policy_head_.weight, policy_head_.bias, 1.0},
-                          {}};
+  const Layer head = read_out();
+  rl::PolicyOutput output{
+      features(policy_layers_, trajectory.observation), {head.weight, head.bias, 1.0}, {}};
   if (options_.value_head) {
     output.value = rl::ops::linear(features(value_layers_, trajectory.observation),
                                    value_head_.weight, value_head_.bias)
@@ -69,6 +82,7 @@ rl::NamedTensors MlpPolicy::parameters() const {
     add("policy." + std::to_string(i), policy_layers_[i]);
   }
   add("policy.head", policy_head_);
+  add("policy.value_stream", dueling_head_);
   for (size_t i = 0; i < value_layers_.size(); ++i) {
     add("value." + std::to_string(i), value_layers_[i]);
   }

@@ -14,9 +14,12 @@ struct MlpOptions {
   std::vector<int64_t> hidden = {64, 64};  // widths of the layers, tanh between
   bool value_head = false;                 // a second network of the same shape predicts the return
   uint64_t seed = 1;                       // of the orthogonal initial weights
+  bool dueling = false;  // logits are V + A - mean A, each of a last hidden layer of its own
 };
 
 /// A policy for small worlds: a multi-layer perceptron over float observations.
+///
+/// Source of the dueling head: Wang et al. 2016, arXiv:1511.06581, equation 9.
 class MlpPolicy : public rl::PolicyModel {
  public:
   /// @throws std::invalid_argument for sizes out of range.
@@ -37,11 +40,13 @@ class MlpPolicy : public rl::PolicyModel {
   };
 
   Layer make_layer(int64_t out, int64_t in, double gain) const;
+  Layer read_out() const;
   rl::Tensor features(const std::vector<Layer>& layers, const rl::Tensor& observation) const;
 
   MlpOptions options_;
   std::vector<Layer> policy_layers_, value_layers_;
   Layer policy_head_, value_head_;
+  Layer dueling_head_;  // V of a dueling network; policy_head_ is its A
 };
 
 }  // namespace agents

@@ -19,6 +19,13 @@ InverseSoftQ::InverseSoftQ(InverseSoftQOptions options) : options_(options) {
           "an action outside the set can only be the tail action if the tail is lumped");
   require(options.gamma >= 0 && options.gamma <= 1,
           "gamma must be in [0, 1], found " + std::to_string(options.gamma));
+  require(options.entropy_temperature > 0,
+          "entropy_temperature must be > 0, found " + std::to_string(options.entropy_temperature));
+  const double share = options.demonstrated_share.value_or(0.5);
+  require(share > 0 && share < 1,
+          "the demonstrated share must be in (0, 1), found " + std::to_string(share));
+  require(options.demonstrated_share || !options.chi2_on_own,
+          "chi2_on_own needs a demonstrated_share");
 }
 
 Trajectory InverseSoftQ::prepare(const Trajectory& part, const PolicyModel& policy,
@@ -46,19 +53,38 @@ Tensor InverseSoftQ::columns(const Opinion& opinion) const {
   if (options_.tail == ops::Tail::support && reduced) {
     support = -opinion.log_probs().logsumexp(-1);
   }
-  return torch::stack(
-      {taken, ops::soft_value(q, tail_q), support, opinion.action_log_prob().detach()}, -1);
+  return torch::stack({taken, ops::soft_value(q, tail_q, options_.entropy_temperature), support,
+                       opinion.action_log_prob().detach()},
+                      -1);
+}
+
+Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const Tensor& own) const {
+  if (!options_.demonstrated_share) return td.loss;
+  const Tensor demonstrated =
+      own.logical_not().unsqueeze(1).to(torch::kFloat32) / *options_.demonstrated_share;
+  // V(s) - gamma V(s'): the two Q cancel.
+  const Tensor fall = td.likelihood + td.implied_reward;
+  return fall + demonstrated * (td.support - td.implied_reward) +
+         (options_.chi2_on_own ? td.chi2 : demonstrated * td.chi2);
 }
 
 LossOutput InverseSoftQ::operator()(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
-  const Tensor found = map_states(
-      input.online, t, t.state_mask, [&](const Opinion& o) { return columns(o); }, kColumns);
+  const auto look = [&](const PolicyOutput& policy) {
+    return map_states(
+        policy, t, t.state_mask, [&](const Opinion& o) { return columns(o); }, kColumns);
+  };
+  const Tensor found = look(input.online);
+  Tensor reached_value;
+  if (options_.use_target) {
+    torch::NoGradGuard no_grad;
+    reached_value = look(*input.target).select(-1, kValue);
+  }
   const ops::TdDistillation td = ops::td_distillation(
       found.select(-1, kTaken), found.select(-1, kValue), found.select(-1, kSupport),
-      t.discount * options_.gamma, input.weight != 0, options_.td);
+      t.discount * options_.gamma, input.weight != 0, options_.td, reached_value);
   const auto mean = [&](const Tensor& x) { return (x.detach() * input.weight).sum(); };
-  LossOutput output{(td.loss * input.weight).sum(), {}};
+  LossOutput output{(per_step(td, t.own) * input.weight).sum(), {}};
   output.metrics.sums["likelihood"] = mean(td.likelihood);
   output.metrics.sums["chi2"] = mean(td.chi2);
   output.metrics.sums["support"] = mean(td.support);

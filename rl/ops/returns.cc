@@ -31,6 +31,11 @@ Tensor goes_on(const Tensor& last, const Tensor& like) {
   return on.to(like.scalar_type());
 }
 
+// What stands one step further, and 0 in the last.
+Tensor shifted(const Tensor& x) {
+  return torch::constant_pad_nd(x.narrow(1, 1, x.size(1) - 1), {0, 1});
+}
+
 // x_t = base_t + carry_t x_{t+1}, from the end: float[B, T].
 Tensor accumulated(const Tensor& base, const Tensor& carry) {
   Tensor result = torch::empty_like(base);
@@ -64,9 +69,6 @@ NStepReturns n_step_returns(const Tensor& reward, const Tensor& discount, const 
   const int64_t steps = reward.size(1);
 
   // m steps from t are one step from t and m - 1 from t + 1, where the episode goes on.
-  const auto shifted = [&](const Tensor& x) {
-    return torch::constant_pad_nd(x.narrow(1, 1, steps - 1), {0, 1});
-  };
   const Tensor one_step = reward + discount * next_value;
   const Tensor here = torch::arange(steps, last.options().dtype(torch::kInt64)).expand_as(last);
   Tensor target = one_step, last_index = here;
@@ -97,6 +99,27 @@ Advantages generalized_advantage(const Tensor& reward, const Tensor& discount, c
   const Tensor advantage = accumulated(reward + discount * next_value - value,
                                        lambda * discount * goes_on(last, reward));
   return {advantage, advantage + value};
+}
+
+Advantages vtrace(const Tensor& log_ratio, const Tensor& reward, const Tensor& discount,
+                  const Tensor& last, const Tensor& value, const Tensor& next_value,
+                  const VtraceOptions& options) {
+  check_shapes(reward, discount, last);
+  check_value(reward, log_ratio, "log_ratio");
+  check_value(reward, value, "value");
+  check_value(reward, next_value, "next_value");
+  check_lambda(options.lambda, "vtrace");
+  require(options.rho_bar > 0 && options.c_bar > 0 && options.policy_rho_bar > 0,
+          "vtrace needs rho_bar, c_bar and policy_rho_bar > 0");
+  const torch::NoGradGuard no_grad;
+  const Tensor ratio = log_ratio.exp(), on = goes_on(last, reward);
+  const Tensor difference =
+      ratio.clamp_max(options.rho_bar) * (reward + discount * next_value - value);
+  const Tensor carried = options.lambda * ratio.clamp_max(options.c_bar) * discount * on;
+  const Tensor target = value + accumulated(difference, carried);
+  const Tensor next_target = torch::where(on.to(torch::kBool), shifted(target), next_value);
+  const Tensor advantage = reward + discount * next_target - value;
+  return {ratio.clamp_max(options.policy_rho_bar) * advantage, target};
 }
 
 }  // namespace rl::ops

@@ -60,4 +60,27 @@ struct Advantages {
 Advantages generalized_advantage(const Tensor& reward, const Tensor& discount, const Tensor& last,
                                  const Tensor& value, const Tensor& next_value, double lambda);
 
+struct VtraceOptions {
+  double rho_bar = 1;         // limit of the weights of temporal differences
+  double c_bar = 1;           // limit of what is carried over from the next step
+  double policy_rho_bar = 1;  // limit of the weights of advantages
+  double lambda = 1;          // share of what is carried over
+};
+
+/// Values and advantages of a policy from what another one did:
+///
+///     v_t = V_t + delta_t + d_t c_t (v_{t+1} - V_{t+1}),  delta_t = rho_t (r_t + d_t V_{t+1} - V_t),
+///     A_t = min(rho, ratio_t) (r_t + d_t v_{t+1} - V_t),
+///
+/// where V_{t+1} is `next_value_t`, rho_t and c_t are the clipped ratios pi(a_t) / mu(a_t), c_t times
+/// lambda, and nothing is carried over where `last`. The target is v, the advantage holds its weight.
+///
+/// Source: Espeholt et al. 2018, arXiv:1802.01561, section 4.1.
+///
+/// @param log_ratio float32[B, T], log pi(a) - log mu(a): who learns over who acted.
+/// @throws std::invalid_argument unless 0 <= lambda <= 1 and every limit is > 0.
+Advantages vtrace(const Tensor& log_ratio, const Tensor& reward, const Tensor& discount,
+                  const Tensor& last, const Tensor& value, const Tensor& next_value,
+                  const VtraceOptions& options);
+
 }  // namespace rl::ops

@@ -41,6 +41,11 @@ Tensor soft_value(const Tensor& q, const Tensor& tail_q, double entropy_temperat
 
 Tensor greedy_value(const Tensor& q) { return std::get<0>(q.max(-1)); }
 
+Tensor mean_value(const Tensor& q) {
+  const Tensor empty = q.isneginf();
+  return q.masked_fill(empty, 0).sum(-1) / empty.logical_not().sum(-1).clamp_min(1);
+}
+
 Tensor double_greedy_value(const Tensor& online_q, const Tensor& target_q) {
   expect_shape(target_q, online_q.sizes().vec(), "target_q");
   return target_q.gather(-1, online_q.argmax(-1, /*keepdim=*/true)).squeeze(-1);
@@ -49,7 +54,7 @@ Tensor double_greedy_value(const Tensor& online_q, const Tensor& target_q) {
 Tensor td_target(const Tensor& reward, const Tensor& discount, const Tensor& next_value) {
   expect_shape(discount, reward.sizes().vec(), "discount");
   expect_shape(next_value, reward.sizes().vec(), "next_value");
-  return (reward + discount * masked(next_value, discount)).detach();
+  return reward + discount * masked(next_value, discount);
 }
 
 Tensor huber(const Tensor& error, double delta) {
@@ -85,7 +90,7 @@ Tensor gauged(const Tensor& logits, const Tensor& shift, std::optional<double> q
 
 TdDistillation td_distillation(const Tensor& q_taken, const Tensor& value, const Tensor& support,
                                const Tensor& discount, const Tensor& mask,
-                               const TdDistillationOptions& options) {
+                               const TdDistillationOptions& options, const Tensor& reached_value) {
   expect_shape(q_taken, {kAny, kAny}, "q_taken");
   const int64_t rows = q_taken.size(0), steps = q_taken.size(1);
   expect_shape(value, {rows, value.dim() == 2 && value.size(1) == steps + 1 ? steps + 1 : steps},
@@ -93,13 +98,15 @@ TdDistillation td_distillation(const Tensor& q_taken, const Tensor& value, const
   expect_shape(discount, {rows, steps}, "discount");
   expect_shape(mask, {rows, steps}, "mask");
   if (support.defined()) expect_shape(support, {rows, steps}, "support");
+  if (reached_value.defined()) expect_shape(reached_value, value.sizes().vec(), "reached_value");
   require(options.alpha > 0,
           "td_distillation needs alpha > 0, found " + std::to_string(options.alpha));
 
   // Masked first: what lies outside may be infinite.
   const Tensor q = masked(q_taken, mask);
   const Tensor v = masked(value.narrow(1, 0, steps), mask);
-  const Tensor v_next = masked(next_values(value, discount), mask);
+  const Tensor& reached = reached_value.defined() ? reached_value : value;
+  const Tensor v_next = masked(next_values(reached, discount), mask);
   TdDistillation result;
   result.implied_reward = q - discount * v_next;
   result.likelihood = v - q;

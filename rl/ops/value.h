@@ -24,6 +24,9 @@ Tensor soft_value(const Tensor& q, const Tensor& tail_q = {}, double entropy_tem
 /// max_a Q(a): float32[...].
 Tensor greedy_value(const Tensor& q);
 
+/// The mean of Q over the slots that hold an action: float32[...].
+Tensor mean_value(const Tensor& q);
+
 /// Q_target at the best action of Q_online: float32[...].
 ///
 /// Source: van Hasselt et al. 2016, arXiv:1509.06461, double Q-learning.
@@ -31,7 +34,7 @@ Tensor double_greedy_value(const Tensor& online_q, const Tensor& target_q);
 
 // ---- targets and errors ---------------------------------------------------------------------
 
-/// r + d V(next), detached: float32[...].
+/// r + d V(next), with the gradient of V(next): float32[...].
 ///
 /// @param discount gamma^n of n steps; 0 where the episode ended for good.
 Tensor td_target(const Tensor& reward, const Tensor& discount, const Tensor& next_value);
@@ -83,7 +86,8 @@ struct TdDistillationOptions {
 
 /// Inverse soft Q-learning on demonstrations, per step: -[Q(s_t, a_t) - V(s_t)] + r_t^2 / (4 alpha).
 ///
-/// Nothing is detached: gradients flow through Q and through the values of both states.
+/// Nothing is detached: gradients flow through Q and through the values of both states. Values of
+/// another temperature than 1 make the likelihood one of softmax(Q / e), times e.
 ///
 /// Source: Yu, Li & Zhang 2025, arXiv:2505.20335, in the gathered form; Garg et al. 2021,
 /// arXiv:2106.12142, equation 12.
@@ -96,9 +100,12 @@ struct TdDistillationOptions {
 /// @param discount float32[B, T], gamma, and 0 where the episode ended. Where it is 0 the value that
 ///     follows has no influence, whatever it is. Without a column T + 1 the last one must be 0.
 /// @param mask [B, T], not 0 at the steps that are learned.
+/// @param reached_value of the shape of `value`: the values of the states that steps reach, where they are
+///     not to be taken from `value` (a target network's, as constants); undefined: they are.
 /// @throws std::invalid_argument unless alpha > 0.
 TdDistillation td_distillation(const Tensor& q_taken, const Tensor& value, const Tensor& support,
                                const Tensor& discount, const Tensor& mask,
-                               const TdDistillationOptions& options);
+                               const TdDistillationOptions& options,
+                               const Tensor& reached_value = {});
 
 }  // namespace rl::ops

@@ -61,6 +61,24 @@ TEST(GeneralizedAdvantage, ReproducesTheGoldenCases) {
   }
 }
 
+TEST(Vtrace, ReproducesTheGoldenCases) {
+  for (const GoldenCase& golden : golden_cases("vtrace")) {
+    const Tensor value = golden.input("values"), discount = golden.input("discounts");
+    const Tensor next_value =
+        torch::cat({value.slice(1, 1), golden.input("bootstrap_value").unsqueeze(1)}, 1);
+    // Rows of one episode or, where the discount is 0, of several: nothing else is cut.
+    const Advantages found =
+        vtrace(golden.input("target_log_probs") - golden.input("behaviour_log_probs"),
+               golden.input("rewards"), discount, torch::zeros_like(discount), value, next_value,
+               {.rho_bar = golden.number("rho_bar", 1),
+                .c_bar = golden.number("c_bar", 1),
+                .policy_rho_bar = golden.number("rho_bar_policy", 1),
+                .lambda = golden.number("lambda", 1)});
+    golden.expect("vs", found.target);
+    golden.expect("policy_advantages", found.advantage);
+  }
+}
+
 struct Steps {
   Tensor reward = torch::tensor({{1.F, 2.F, 3.F}});
   Tensor discount = torch::tensor({{.5F, .5F, .5F}});
@@ -104,6 +122,15 @@ TEST(LambdaReturns, AreAdvantagesPlusValues) {
                   .allclose(found.advantage + s.value));
 }
 
+TEST(Vtrace, OfAnUnchangedPolicyHasLambdaReturnsForTargets) {
+  Steps s;
+  s.last = torch::tensor({{0, 1, 0}});
+  const Advantages found = vtrace(torch::zeros({1, 3}), s.reward, s.discount, s.last, s.value,
+                                  s.next_value, {.lambda = .7});
+  EXPECT_TRUE(
+      found.target.allclose(lambda_returns(s.reward, s.discount, s.last, s.next_value, .7)));
+}
+
 TEST(Returns, WorkOnRowsOfOneStep) {
   const Tensor one = torch::ones({2, 1}), none = torch::zeros({2, 1}, torch::kBool);
   EXPECT_TRUE(discounted_returns(one, one, none, one).equal(2 * one));
@@ -128,6 +155,10 @@ TEST(Returns, RefuseWrongShapesAndRanges) {
   EXPECT_THROW(n_step_returns(s.reward, s.discount, s.last, s.next_value, 0),
                std::invalid_argument);
   EXPECT_THROW(generalized_advantage(s.reward, s.discount, s.last, s.value, s.next_value, -.1),
+               std::invalid_argument);
+  EXPECT_THROW(vtrace(short_row, s.reward, s.discount, s.last, s.value, s.next_value, {}),
+               ShapeError);
+  EXPECT_THROW(vtrace(s.reward, s.reward, s.discount, s.last, s.value, s.next_value, {.c_bar = 0}),
                std::invalid_argument);
 }
 

@@ -96,6 +96,10 @@ TEST(SoftValue, RefusesATemperatureOutOfRange) {
   EXPECT_THROW(soft_value(tensor({1}), {}, 0), std::invalid_argument);
 }
 
+TEST(MeanValue, IsOverTheSlotsThatHoldAnAction) {
+  EXPECT_EQ(mean_value(tensor({1, -kInf, 4})).item<double>(), 2.5);
+}
+
 TEST(DoubleGreedyValue, LetsTheOnlineValuesChoose) {
   EXPECT_EQ(double_greedy_value(tensor({1, 2}), tensor({9, 4})).item<double>(), 4);
 }
@@ -197,6 +201,41 @@ TEST(TdDistillation, ReproducesTheGoldenCases) {
     golden.expect("loss_support", masked_mean(parts.support, used));
     golden.expect("used", used);
     golden.expect("values", value);
+    golden.expect_gradients(loss, {{"student_logits", z}});
+  }
+}
+
+TEST(TdDistillation, ReproducesTheGoldenIqLearnCases) {
+  const std::map<std::string, Gauge> gauges = {
+      {"max_shift", Gauge::max_shift}, {"log_softmax", Gauge::log_softmax}, {"raw", Gauge::raw}};
+  for (const GoldenCase& golden : golden_cases("iq_learn")) {
+    const Tensor mask = golden.input("mask"), discount = golden.input("discounts");
+    const double e = golden.number("entropy_temperature", 1);
+    const auto q_of = [&](const Tensor& z) {
+      return gauged(
+          z, gauge_shift(gauges.at(golden.text("gauge")), std::get<0>(z.max(-1)), z.logsumexp(-1)),
+          std::nullopt);
+    };
+    const Tensor z = golden.variable("student_logits");
+    const Tensor q = q_of(z), value = soft_value(q, {}, e);
+    const Tensor reached = golden.has("target_logits")
+                               ? soft_value(q_of(golden.input("target_logits")), {}, e)
+                               : Tensor();
+    const Tensor taken = q.gather(-1, golden.input("tokens").unsqueeze(-1)).squeeze(-1);
+    const TdDistillation found = td_distillation(
+        taken, value, {}, discount, mask,
+        {.alpha = golden.number("alpha", 0), .chi2 = golden.flag("chi2", true)}, reached);
+    Tensor loss = masked_mean(found.loss, mask);
+    if (golden.text("value_term") == "initial") {
+      const Tensor first = mask.argmax(1, /*keepdim=*/true);
+      loss = masked_mean(found.chi2 - found.implied_reward, mask) +
+             (1 - golden.number("gamma", 0)) * value.gather(1, first).mean();
+    }
+    golden.expect("loss", loss);
+    golden.expect("implied_reward", found.implied_reward);
+    golden.expect("loss_chi2", masked_mean(found.chi2, mask));
+    golden.expect("values", masked(value, mask));
+    golden.expect_if_stored("per_token", found.loss);
     golden.expect_gradients(loss, {{"student_logits", z}});
   }
 }

@@ -1,0 +1,126 @@
+#include "rl/losses/inverse_soft_q.h"
+
+#include <gmock/gmock.h>
+
+#include "rl/check.h"
+#include "rl/learner.h"
+#include "rl/torch.h"
+#include "tests/support/golden.h"
+#include "tests/toy/logits_policy.h"
+
+namespace rl {
+namespace {
+
+using testing_support::golden_cases;
+using testing_support::GoldenCase;
+using toy::LogitsPolicy;
+using toy::make_rows;
+
+struct Learned {
+  Metrics metrics;
+  Tensor gradient;
+};
+
+Learned learn(const InverseSoftQOptions& q, const Trajectory& batch, const Tensor& logits,
+              const Tensor& target = {}, int64_t micro_batch_tokens = 100000) {
+  const auto policy = std::make_shared<LogitsPolicy>(target.defined() ? target : logits);
+  LearnerOptions options;
+  options.micro_batch_tokens = micro_batch_tokens;
+  std::vector<Objective> objectives;
+  objectives.push_back({"q", 1.0, std::make_unique<InverseSoftQ>(q), {}});
+  Learner learner(policy, std::move(objectives), options);
+  {
+    torch::NoGradGuard no_grad;
+    policy->logits.copy_(logits);
+  }
+  learner.accumulate(batch);
+  const Tensor gradient = learner.gradients()[0];
+  return {learner.step(), gradient};
+}
+
+InverseSoftQOptions options_of(const GoldenCase& golden) {
+  const std::map<std::string, ops::Gauge> gauges = {{"max_shift", ops::Gauge::max_shift},
+                                                    {"log_softmax", ops::Gauge::log_softmax},
+                                                    {"raw", ops::Gauge::raw}};
+  return {.gamma = 1,
+          .td = {.alpha = golden.number("alpha", 0), .chi2 = golden.flag("chi2", true)},
+          .gauge = gauges.at(golden.text("gauge")),
+          .q_min = std::nullopt,
+          .entropy_temperature = golden.number("entropy_temperature", 1),
+          .use_target = golden.flag("use_target", false)};
+}
+
+TEST(InverseSoftQ, ReproducesTheGoldenIqLearnCases) {
+  for (const GoldenCase& golden : golden_cases("iq_learn")) {
+    const Tensor logits = golden.input("student_logits");
+    if (logits.scalar_type() != torch::kFloat32 || golden.text("value_term") != "expert") continue;
+    const Trajectory t = make_rows(golden.input("tokens"), golden.input("mask"),
+                                   golden.input("discounts"), logits.size(-1));
+    const Tensor target = golden.has("target_logits") ? golden.input("target_logits") : Tensor();
+    for (const int64_t micro_batch_tokens : {100000, 10}) {
+      const Learned found = learn(options_of(golden), t, logits, target, micro_batch_tokens);
+      const auto metric = [&](const char* name) {
+        return torch::tensor(found.metrics.at(name), torch::kFloat64);
+      };
+      golden.expect("loss", metric("policy/loss/q"));
+      golden.expect("loss_likelihood", metric("policy/likelihood"));
+      golden.expect("loss_chi2", metric("policy/chi2"));
+      golden.expect("grad_student_logits", found.gradient);
+    }
+  }
+}
+
+// Two demonstrated rows and two of the policy's own.
+struct Mixed {
+  Mixed() {
+    torch::manual_seed(2);
+    logits = torch::randn({4, 3, 5});
+    t = make_rows(torch::randint(5, {4, 3}, torch::kInt64), torch::ones({4, 3}),
+                  torch::tensor({1.F, 1.F, 0.F}).repeat({4, 1}), 5);
+    t.own = torch::tensor({false, true, false, true});
+  }
+  Tensor logits;
+  Trajectory t;
+};
+
+// A second, slower formula, over everything at once.
+TEST(InverseSoftQ, OfMixedStepsIsTheSumOfItsMeans) {
+  const Mixed m;
+  for (const bool chi2_on_own : {false, true}) {
+    const Tensor z = m.logits.clone().requires_grad_();
+    const Tensor value = z.logsumexp(-1);
+    const Tensor next = torch::constant_pad_nd(value.narrow(1, 1, 2), {0, 1}) * 0.9;
+    const Tensor r = z.gather(-1, m.t.action.unsqueeze(-1)).squeeze(-1) - next;
+    const Tensor rows = m.t.own.logical_not().nonzero().squeeze(1);
+    const auto of_demonstrations = [&](const Tensor& x) { return x.index_select(0, rows).mean(); };
+    const Tensor squares = r.square() / (4 * 0.5);
+    const Tensor expected = -of_demonstrations(r) + (value - next).mean() +
+                            (chi2_on_own ? squares.mean() : of_demonstrations(squares));
+    expected.backward();
+    const InverseSoftQOptions options{.gamma = 0.9,
+                                      .td = {.alpha = 0.5},
+                                      .gauge = ops::Gauge::raw,
+                                      .q_min = std::nullopt,
+                                      .demonstrated_share = 0.5,
+                                      .chi2_on_own = chi2_on_own};
+    for (const int64_t micro_batch_tokens : {1000, 3}) {
+      const Learned found = learn(options, m.t, m.logits, {}, micro_batch_tokens);
+      EXPECT_NEAR(found.metrics.at("policy/loss/q"), expected.item<double>(), 1e-5);
+      EXPECT_TRUE(found.gradient.allclose(z.grad(), 1e-4, 1e-6));
+    }
+  }
+}
+
+TEST(InverseSoftQ, RefusesOptionsOutOfRange) {
+  const auto refuses = [](const InverseSoftQOptions& options) {
+    EXPECT_THROW(InverseSoftQ{options}, std::invalid_argument);
+  };
+  refuses({.gamma = 2});
+  refuses({.entropy_temperature = 0});
+  refuses({.demonstrated_share = 1});
+  refuses({.chi2_on_own = true});
+  refuses({.tail = ops::Tail::drop, .out_of_set = OutOfSet::tail});
+}
+
+}  // namespace
+}  // namespace rl
