@@ -1,41 +1,126 @@
-#include "rl/losses/ppo.h"
+#include "rl/losses/policy_gradient.h"
+
+#include <string>
 
 #include "rl/check.h"
-#include "rl/ops/returns.h"
+#include "rl/ops/masked.h"
 #include "rl/torch.h"
 
 namespace rl {
-Ppo::Ppo(PpoOptions options) : options_(options) {
+namespace {
+
+// Nothing is carried over where the next column is not a step of the same episode.
+Tensor last_steps(const Trajectory& t) { return next_column(t.mask).logical_not(); }
+
+Tensor state_values(const PolicyOutput& output, const Trajectory& t) {
+  require(output.value.defined(), "this baseline needs a policy with a value head");
+  return ops::masked(output.value, t.state_mask);
+}
+
+}  // namespace
+
+PolicyGradient::PolicyGradient(PolicyGradientOptions options) : options_(options) {
   const auto in_unit = [](double x, const char* name) {
     require(x >= 0 && x <= 1, std::string(name) + " must be in [0, 1], found " + std::to_string(x));
   };
+  const auto positive = [](const std::optional<double>& x, const char* name) {
+    require(!x || *x > 0,
+            std::string(name) + " must be > 0, found " + std::to_string(x.value_or(0)));
+  };
   in_unit(options.gamma, "gamma");
   in_unit(options.lambda, "lambda");
-  require(options.clip > 0, "clip must be > 0, found " + std::to_string(options.clip));
+  positive(options.clip, "clip");
+  positive(options.value_clip, "value_clip");
+  positive(options.importance_clip, "importance_clip");
+  positive(options.max_kl, "max_kl");
+  const bool grouped =
+      options.baseline == Baseline::group || options.baseline == Baseline::leave_one_out;
+  require(grouped ? options.group_size >= 2 : options.group_size == 1,
+          grouped ? "a baseline of groups needs group_size >= 2, found " +
+                        std::to_string(options.group_size)
+                  : "group_size goes with a baseline of groups");
+  require(!options.importance_clip || !options.clip, "importance_clip goes without clip");
+  require(!learns_from_stale_values() ||
+              (!options.value_clip && options.normalization == ops::Normalization::none),
+          "importance_clip with values goes without value_clip and normalization");
 }
 
-Trajectory Ppo::prepare(const Trajectory& part, const PolicyModel& policy,
-                        const Reward& reward) const {
+Trajectory PolicyGradient::prepare(const Trajectory& part, const PolicyModel& policy,
+                                   const Reward& reward) const {
+  if (learns_from_stale_values()) return part;
   const PolicyOutput output = policy.evaluate(part);
-  require(output.value.defined(), "PPO needs a policy with a value head");
-  const Tensor value = output.value.masked_fill(part.state_mask.logical_not(), 0);
-  // Nothing is carried over where the next column is not a step of the same episode.
-  const Tensor last = next_column(part.mask).logical_not();
+  const Tensor paid = reward.of(part, output), last = last_steps(part);
+  const Tensor discount = part.discount * options_.gamma;
+  if (options_.baseline != Baseline::value) {
+    return part.with_note("advantage", ops::discounted_returns(paid, discount, last));
+  }
+  const Tensor value = state_values(output, part);
   const ops::Advantages found =
-      ops::generalized_advantage(reward.of(part, output), part.discount * options_.gamma, last,
-                                 value, next_column(value), options_.lambda);
+      ops::generalized_advantage(paid, discount, last, value, next_column(value), options_.lambda);
   return part.with_note("old_value", value)
       .with_note("advantage", found.advantage)
       .with_note("target", found.target);
 }
 
-Trajectory Ppo::complete(const Trajectory& batch) const {
-  return batch.with_note(
-      "advantage",
-      ops::normalized_advantage(batch.notes.at("advantage"), batch.mask, options_.normalization));
+Tensor PolicyGradient::compared(const Tensor& returns, const Tensor& episode) const {
+  const Tensor group = torch::div(episode, options_.group_size, "floor");
+  switch (options_.baseline) {
+    case Baseline::batch:
+      return ops::whitened_advantages(returns, options_.normalization);
+    case Baseline::group:
+      return ops::group_advantages(returns, group, options_.normalization);
+    case Baseline::leave_one_out:
+      return ops::leave_one_out_advantages(returns, group);
+    case Baseline::none:
+    case Baseline::value:
+      break;
+  }
+  return returns;
 }
 
-LossOutput Ppo::operator()(const LossInput& input) const {
+Trajectory PolicyGradient::complete(const Trajectory& batch) const {
+  if (learns_from_stale_values()) return batch;
+  Tensor advantage = batch.notes.at("advantage");
+  const bool by_episode =
+      options_.baseline != Baseline::value && options_.baseline != Baseline::none;
+  if (by_episode) {
+    const Tensor whole = compared(advantage.select(1, 0), batch.episode);
+    advantage = whole.unsqueeze(1).expand_as(advantage);
+  }
+  const bool normalized =
+      options_.baseline == Baseline::batch || options_.baseline == Baseline::group;
+  return batch.with_note(
+      "advantage",
+      ops::normalized_advantage(advantage, batch.mask,
+                                normalized ? ops::Normalization::none : options_.normalization));
+}
+
+ops::Advantages PolicyGradient::stale_advantages(const LossInput& input,
+                                                 const Tensor& log_prob) const {
+  torch::NoGradGuard no_grad;
+  const Trajectory& t = input.trajectory;
+  const double limit = *options_.importance_clip;
+  const Tensor value = state_values(input.online, t);
+  return ops::vtrace(
+      ops::masked(log_prob - t.behavior_log_prob, t.mask), input.reward.of(t, input.online),
+      t.discount * options_.gamma, last_steps(t), value, next_column(value),
+      {.rho_bar = limit, .c_bar = limit, .policy_rho_bar = limit, .lambda = options_.lambda});
+}
+
+Tensor PolicyGradient::surrogate(const Trajectory& t, const Tensor& log_prob,
+                                 const Tensor& advantage) const {
+  if (options_.clip) {
+    return ops::clipped_surrogate(log_prob, t.behavior_log_prob, advantage, *options_.clip);
+  }
+  // V-trace has weighed its advantages.
+  if (!options_.importance_clip || learns_from_stale_values()) {
+    return ops::reinforce(log_prob, advantage);
+  }
+  const Tensor ratio = (log_prob.detach() - t.behavior_log_prob).exp();
+  return ops::reinforce(log_prob, advantage * ratio.clamp_max(*options_.importance_clip));
+}
+
+LossOutput PolicyGradient::operator()(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
   const Tensor found = map_states(
       input.online, t, t.mask,
@@ -44,24 +129,36 @@ LossOutput Ppo::operator()(const LossInput& input) const {
       },
       2);
   const Tensor log_prob = found.select(-1, 0);
-  const Tensor policy =
-      ops::clipped_surrogate(log_prob, t.behavior_log_prob, t.notes.at("advantage"), options_.clip);
-  const Tensor value = ops::value_loss(input.online.value, t.notes.at("target"), 1.0,
-                                       t.notes.at("old_value"), options_.value_clip);
-  const auto sum = [&](const Tensor& x) {
-    return (x.masked_fill(t.mask.logical_not(), 0) * input.weight).sum();
-  };
-  const Tensor policy_sum = sum(policy), value_sum = sum(value), entropy = sum(found.select(-1, 1));
-  LossOutput output{
-      policy_sum + options_.value_coefficient * value_sum - options_.entropy_coefficient * entropy,
-      {}};
-  output.metrics.sums["policy_loss"] = policy_sum.detach();
-  output.metrics.sums["value_loss"] = value_sum.detach();
+  ops::Advantages wanted;
+  if (learns_from_stale_values()) {
+    wanted = stale_advantages(input, log_prob);
+  } else {
+    wanted.advantage = t.notes.at("advantage");
+    if (options_.baseline == Baseline::value) wanted.target = t.notes.at("target");
+  }
+  const auto sum = [&](const Tensor& x) { return (ops::masked(x, t.mask) * input.weight).sum(); };
+  const Tensor policy = sum(surrogate(t, log_prob, wanted.advantage));
+  const Tensor entropy = sum(found.select(-1, 1));
+  LossOutput output{policy - options_.entropy_coefficient * entropy, {}};
+  if (options_.baseline == Baseline::value) {
+    const Tensor old = options_.value_clip ? t.notes.at("old_value") : Tensor();
+    const Tensor value =
+        sum(ops::value_loss(input.online.value, wanted.target, 1.0, old, options_.value_clip));
+    output.loss = output.loss + options_.value_coefficient * value;
+    output.metrics.sums["value_loss"] = value.detach();
+  }
+  output.metrics.sums["policy_loss"] = policy.detach();
   output.metrics.sums["entropy"] = entropy.detach();
   output.metrics.sums["approximate_kl"] = sum(ops::approximate_kl(log_prob, t.behavior_log_prob));
-  output.metrics.sums["clip_fraction"] =
-      sum(ops::is_clipped(log_prob, t.behavior_log_prob, options_.clip));
+  if (options_.clip) {
+    output.metrics.sums["clip_fraction"] =
+        sum(ops::is_clipped(log_prob, t.behavior_log_prob, *options_.clip));
+  }
   return output;
+}
+
+bool PolicyGradient::enough(const Metrics& metrics) const {
+  return options_.max_kl && metrics.at("approximate_kl") > *options_.max_kl;
 }
 
 }  // namespace rl

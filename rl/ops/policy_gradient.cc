@@ -11,11 +11,28 @@ namespace {
 
 // Keeps the quotient finite where all advantages are equal.
 constexpr double kMinDeviation = 1e-8;
+constexpr double kMinVariance = 1e-8;
 
 Tensor log_ratio(const Tensor& log_prob, const Tensor& old_log_prob) {
   expect_shape(old_log_prob, log_prob.sizes().vec(), "old_log_prob");
   return log_prob - old_log_prob.detach();
 }
+
+// Sums over the groups of episodes, given back to each of them.
+class Groups {
+ public:
+  Groups(const Tensor& reward, const Tensor& group) {
+    expect_shape(reward, {kAny}, "reward");
+    expect_shape(group, {reward.size(0)}, "group");
+    place_ = std::get<1>(torch::_unique(group, /*sorted=*/true, /*return_inverse=*/true));
+  }
+  Tensor sum(const Tensor& x) const {
+    return torch::zeros_like(x).index_add(0, place_, x).index_select(0, place_);
+  }
+
+ private:
+  Tensor place_;  // int64[B], groups numbered from 0
+};
 
 void require_clip(double clip, const char* function) {
   require(clip > 0, std::string(function) + " needs clip > 0, found " + std::to_string(clip));
@@ -30,6 +47,32 @@ Tensor normalized_advantage(const Tensor& advantage, const Tensor& mask,
   const Tensor deviation =
       masked_std(constant, mask, normalization == Normalization::sample ? 1 : 0);
   return masked((constant - masked_mean(constant, mask)) / (deviation + kMinDeviation), mask);
+}
+
+Tensor group_advantages(const Tensor& reward, const Tensor& group, Normalization normalization,
+                        double epsilon) {
+  const Groups groups(reward, group);
+  const Tensor constant = reward.detach(), count = groups.sum(torch::ones_like(constant));
+  const Tensor centred = constant - groups.sum(constant) / count;
+  if (normalization == Normalization::none) return centred;
+  const Tensor freedom = normalization == Normalization::sample ? (count - 1).clamp_min(1) : count;
+  return centred / ((groups.sum(centred.square()) / freedom).sqrt() + epsilon);
+}
+
+Tensor whitened_advantages(const Tensor& reward, Normalization normalization) {
+  const Tensor centred = reward.detach() - reward.detach().mean();
+  if (normalization == Normalization::none) return centred;
+  const Tensor all = torch::ones_like(centred);
+  const Tensor deviation = masked_std(centred, all, normalization == Normalization::sample ? 1 : 0);
+  return centred / (deviation.square() + kMinVariance).sqrt();
+}
+
+Tensor leave_one_out_advantages(const Tensor& reward, const Tensor& group) {
+  const Groups groups(reward, group);
+  const Tensor constant = reward.detach(), others = groups.sum(torch::ones_like(constant)) - 1;
+  require(others.ge(1).all().item<bool>(),
+          "leave-one-out needs groups of at least 2 episodes, found one that is alone");
+  return constant - (groups.sum(constant) - constant) / others;
 }
 
 Tensor reinforce(const Tensor& log_prob, const Tensor& advantage) {

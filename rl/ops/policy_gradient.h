@@ -22,6 +22,28 @@ enum class Normalization {
 Tensor normalized_advantage(const Tensor& advantage, const Tensor& mask,
                             Normalization normalization);
 
+/// (r - mean) / (std + epsilon) of the rewards of each group: float32[B], detached. A group of equal
+/// rewards has 0.
+///
+/// Source: Shao et al. 2024, arXiv:2402.03300, section 4.1.2; without the division Liu et al. 2025,
+/// arXiv:2503.20783.
+///
+/// @param reward float32[B], one number per episode.
+/// @param group int64[B], any number per group.
+Tensor group_advantages(const Tensor& reward, const Tensor& group, Normalization normalization,
+                        double epsilon = 1e-4);
+
+/// (r - mean) / sqrt(var + 1e-8) of all rewards, and r - mean without normalisation: float32[B],
+/// detached.
+Tensor whitened_advantages(const Tensor& reward, Normalization normalization);
+
+/// r - mean of the other rewards of the group: float32[B], detached.
+///
+/// Source: Ahmadian et al. 2024, arXiv:2402.14740, section 3.2; Kool et al. 2019.
+///
+/// @throws std::invalid_argument if an episode is alone in its group.
+Tensor leave_one_out_advantages(const Tensor& reward, const Tensor& group);
+
 /// -A log pi(a). The advantage is a constant.
 ///
 /// Source: Williams 1992, "Simple statistical gradient-following algorithms", REINFORCE.

@@ -54,6 +54,28 @@ TEST(Ppo, ReproducesTheGoldenCases) {
   }
 }
 
+TEST(GroupAdvantages, ReproduceTheGoldenCases) {
+  for (const GoldenCase& golden : golden_cases("group_advantages")) {
+    const Tensor reward = golden.input("rewards"), group = golden.input("groups");
+    const std::string kind = golden.text("kind");
+    const std::string std = golden.params().value("std", "none");
+    const Normalization normalization = std == "sample"       ? Normalization::sample
+                                        : std == "population" ? Normalization::population
+                                                              : Normalization::none;
+    golden.expect("advantages", kind == "grpo"   ? group_advantages(reward, group, normalization,
+                                                                    golden.number("std_eps", 0))
+                                : kind == "rloo" ? leave_one_out_advantages(reward, group)
+                                                 : whitened_advantages(reward, normalization));
+  }
+}
+
+TEST(GroupAdvantages, OfEqualRewardsAreZeroAndOfOneAloneToo) {
+  const Tensor reward = torch::tensor({2.F, 2.F, 5.F}), group = torch::tensor({7, 7, 1});
+  for (const Normalization n : {Normalization::sample, Normalization::population}) {
+    EXPECT_TRUE(group_advantages(reward, group, n).equal(torch::zeros({3})));
+  }
+}
+
 TEST(Reinforce, HasTheGradientOfTheScore) {
   const Tensor log_prob = torch::tensor({-1.F, -2.F}).requires_grad_();
   const Tensor advantage = torch::tensor({3.F, -4.F}).requires_grad_();
@@ -101,6 +123,8 @@ TEST(PolicyGradient, RefusesWrongShapesAndRanges) {
   EXPECT_THROW(reinforce(x, torch::zeros({3})), ShapeError);
   EXPECT_THROW(value_loss(x, x, 1, x, -.1), std::invalid_argument);
   EXPECT_THROW(value_loss(x, x, 1, {}, .1), ShapeError);
+  EXPECT_THROW(group_advantages(x, torch::zeros({3}), Normalization::none), ShapeError);
+  EXPECT_THROW(leave_one_out_advantages(x, torch::tensor({1, 2})), std::invalid_argument);
 }
 
 }  // namespace

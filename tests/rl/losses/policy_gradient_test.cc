@@ -1,0 +1,213 @@
+#include "rl/losses/policy_gradient.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "rl/check.h"
+#include "rl/learner.h"
+#include "rl/torch.h"
+#include "tests/support/golden.h"
+#include "tests/toy/logits_policy.h"
+
+namespace rl {
+namespace {
+
+using ops::Normalization;
+using testing_support::golden_cases;
+using testing_support::GoldenCase;
+using toy::LogitsPolicy;
+using toy::make_rows;
+
+struct Learned {
+  Metrics metrics;
+  std::vector<Tensor> gradients;
+  bool enough;
+};
+
+// One update from a batch that is prepared already, or not.
+Learned learn(const PolicyGradientOptions& loss, const Trajectory& batch, const Tensor& logits,
+              const Tensor& value, bool prepare, int64_t micro_batch_tokens = 100000) {
+  LearnerOptions options;
+  options.micro_batch_tokens = micro_batch_tokens;
+  std::vector<Objective> objectives;
+  objectives.push_back({"pg", 1.0, std::make_unique<PolicyGradient>(loss), {}});
+  Learner learner(std::make_shared<LogitsPolicy>(logits, value), std::move(objectives), options);
+  learner.accumulate(prepare ? learner.prepare(batch) : batch);
+  const std::vector<Tensor> gradients = learner.gradients();
+  const Metrics metrics = learner.step();
+  return {metrics, gradients, learner.enough()};
+}
+
+TEST(PolicyGradient, ReproducesTheGoldenPpoCases) {
+  const std::map<std::string, Normalization> normalizations = {
+      {"none", Normalization::none},
+      {"sample", Normalization::sample},
+      {"population", Normalization::population}};
+  for (const GoldenCase& golden : golden_cases("ppo")) {
+    Tensor logits = golden.input("action_logits"), value = golden.input("values");
+    if (logits.scalar_type() != torch::kFloat32) continue;
+    // Steps without rows are rows of one step.
+    const auto rows = [&](const std::string& name) {
+      const Tensor x = golden.input(name);
+      return value.dim() == 1 ? x.unsqueeze(1) : x;
+    };
+    const double coefficient =
+        golden.number("value_coefficient", 1) * golden.number("value_loss_scale", 1);
+    PolicyGradientOptions options{
+        .clip = golden.number("clip", 0),
+        .value_coefficient = coefficient,
+        .entropy_coefficient = golden.number("entropy_coefficient", 0),
+        .normalization = normalizations.at(golden.text("normalise_advantages"))};
+    if (!golden.params().at("value_clip").is_null()) {
+      options.value_clip = golden.number("value_clip", 0);
+    }
+    const Tensor mask = rows("mask");
+    Trajectory t = make_rows(rows("actions"), mask, torch::zeros(mask.sizes()), logits.size(-1));
+    t.behavior_log_prob = rows("old_log_probs");
+    t = t.with_note("advantage", rows("advantages"))
+            .with_note("target", rows("returns"))
+            .with_note("old_value", rows("old_values"));
+    t = PolicyGradient(options).complete(t);
+    for (const int64_t micro_batch_tokens : {100000, 8}) {
+      const Learned found =
+          learn(options, t, rows("action_logits"), rows("values"), false, micro_batch_tokens);
+      const auto metric = [&](const char* name) {
+        return torch::tensor(found.metrics.at(name), torch::kFloat64);
+      };
+      golden.expect("loss", metric("policy/loss/pg"));
+      golden.expect("loss_policy", metric("policy/policy_loss"));
+      golden.expect("entropy", metric("policy/entropy"));
+      golden.expect("approximate_kl", metric("policy/approximate_kl"));
+      golden.expect("clip_fraction", metric("policy/clip_fraction"));
+      golden.expect("grad_action_logits", found.gradients[0].reshape(logits.sizes()));
+      golden.expect("grad_values", found.gradients[1].reshape(value.sizes()));
+    }
+  }
+}
+
+// Four episodes in two groups, of two steps each but the last, which has one.
+struct Episodes {
+  Episodes() {
+    torch::manual_seed(4);
+    logits = torch::randn({4, 2, 3});
+    value = torch::randn({4, 2});
+    t = make_rows(torch::tensor({{0, 1}, {2, 1}, {1, 1}, {2, 0}}),
+                  torch::tensor({{1, 1}, {1, 1}, {1, 1}, {1, 0}}),
+                  torch::tensor({{1.F, 0.F}, {1.F, 0.F}, {1.F, 0.F}, {0.F, 0.F}}), 3);
+    t.reward = torch::tensor({{1.F, 2.F}, {0.F, 6.F}, {4.F, 0.F}, {8.F, 99.F}});
+    t.behavior_log_prob = log_prob() - 0.1;
+  }
+  Tensor log_prob() const {
+    return logits.log_softmax(-1).gather(-1, t.action.unsqueeze(-1)).squeeze(-1);
+  }
+  // The advantages of every step that a gradient of the score function holds.
+  Tensor advantages(PolicyGradientOptions options) const {
+    options.gamma = 0.5;
+    options.clip.reset();
+    const Tensor gradient = learn(options, t, logits, value, true).gradients[0] * 7;
+    const Tensor score = torch::one_hot(t.action, 3) - logits.softmax(-1);
+    return -gradient.select(-1, 0) / score.select(-1, 0);
+  }
+  Tensor logits, value;
+  Trajectory t;
+};
+
+TEST(PolicyGradient, WithoutABaselineLearnsFromReturns) {
+  EXPECT_TRUE(
+      Episodes()
+          .advantages({.normalization = Normalization::none, .baseline = Baseline::none})
+          .allclose(torch::tensor({{2.F, 2.F}, {3.F, 6.F}, {4.F, 0.F}, {8.F, 0.F}}), 1e-4, 1e-5));
+}
+
+// Returns are 2, 3, 4 and 8, the means of the groups 2.5 and 6.
+TEST(PolicyGradient, ComparesEpisodesWithTheirBaseline) {
+  const auto expect_rows = [](PolicyGradientOptions options, const Tensor& rows) {
+    options.normalization = Normalization::none;
+    Tensor expected = rows.unsqueeze(1).repeat({1, 2});
+    expected[3][1] = 0;
+    const Tensor found = Episodes().advantages(options);
+    EXPECT_TRUE(found.allclose(expected, 1e-4, 1e-5)) << found;
+  };
+  expect_rows({.baseline = Baseline::batch}, torch::tensor({-2.25F, -1.25F, -.25F, 3.75F}));
+  expect_rows({.baseline = Baseline::group, .group_size = 2},
+              torch::tensor({-.5F, .5F, -2.F, 2.F}));
+  expect_rows({.baseline = Baseline::leave_one_out, .group_size = 2},
+              torch::tensor({-1.F, 1.F, -4.F, 4.F}));
+}
+
+TEST(PolicyGradient, NormalizesByGroup) {
+  const Tensor found = Episodes().advantages(
+      {.normalization = Normalization::population, .baseline = Baseline::group, .group_size = 2});
+  EXPECT_TRUE(found.select(1, 0).allclose(torch::tensor({-1.F, 1.F, -1.F, 1.F}), 1e-3, 1e-3));
+}
+
+TEST(PolicyGradient, WeighsStaleStepsByTheirClippedRatio) {
+  Episodes e;
+  const PolicyGradientOptions options{
+      .normalization = Normalization::none, .baseline = Baseline::none, .importance_clip = 1.05};
+  PolicyGradientOptions fresh = options;
+  fresh.importance_clip.reset();
+  // Every ratio is exp(0.1), beyond the clip; then exp(-0.1), below it.
+  EXPECT_TRUE(e.advantages(options).allclose(1.05 * e.advantages(fresh), 1e-4, 1e-5));
+  e.t.behavior_log_prob = e.log_prob() + 0.1;
+  EXPECT_TRUE(e.advantages(options).allclose(std::exp(-0.1) * e.advantages(fresh), 1e-4, 1e-5));
+}
+
+TEST(PolicyGradient, OfValuesAndAnImportanceClipIsVtrace) {
+  Episodes e;
+  const Tensor found =
+      e.advantages({.lambda = 1, .normalization = Normalization::none, .importance_clip = 1});
+  const Tensor value = e.value * e.t.mask;
+  const ops::Advantages expected =
+      ops::vtrace(torch::full({4, 2}, 0.1), e.t.reward * e.t.mask, e.t.discount * 0.5,
+                  torch::tensor({{0, 1}, {0, 1}, {0, 1}, {1, 1}}), value, next_column(value), {});
+  EXPECT_TRUE(found.allclose(expected.advantage * e.t.mask, 1e-4, 1e-5)) << found;
+}
+
+TEST(PolicyGradient, GivesTheSameGradientHoweverTheBatchIsCut) {
+  const Episodes e;
+  for (const PolicyGradientOptions& options :
+       {PolicyGradientOptions{.value_clip = 0.1, .entropy_coefficient = 0.01},
+        PolicyGradientOptions{.clip = std::nullopt, .baseline = Baseline::batch},
+        PolicyGradientOptions{.baseline = Baseline::group, .group_size = 2},
+        PolicyGradientOptions{
+            .clip = std::nullopt, .normalization = Normalization::none, .importance_clip = 1.0}}) {
+    const Learned whole = learn(options, e.t, e.logits, e.value, true);
+    const Learned cut = learn(options, e.t, e.logits, e.value, true, 2);
+    EXPECT_NEAR(whole.metrics.at("policy/loss/pg"), cut.metrics.at("policy/loss/pg"), 1e-5);
+    for (size_t i = 0; i < whole.gradients.size(); ++i) {
+      if (!whole.gradients[i].defined()) continue;
+      EXPECT_TRUE(whole.gradients[i].allclose(cut.gradients[i], 1e-5, 1e-7));
+    }
+  }
+}
+
+TEST(PolicyGradient, HasLearnedEnoughBeyondItsKl) {
+  const Episodes e;
+  // Every ratio is exp(0.1): the divergence is about 0.005.
+  EXPECT_TRUE(learn({.max_kl = 0.004}, e.t, e.logits, e.value, true).enough);
+  EXPECT_FALSE(learn({.max_kl = 0.006}, e.t, e.logits, e.value, true).enough);
+  EXPECT_FALSE(learn({}, e.t, e.logits, e.value, true).enough);
+}
+
+TEST(PolicyGradient, RefusesAPolicyWithoutValues) {
+  const Episodes e;
+  EXPECT_THROW(learn({}, e.t, e.logits, {}, true), std::invalid_argument);
+}
+
+TEST(PolicyGradient, RefusesOptionsOutOfRange) {
+  for (const PolicyGradientOptions& options :
+       {PolicyGradientOptions{.gamma = 1.1}, PolicyGradientOptions{.lambda = -1},
+        PolicyGradientOptions{.clip = 0}, PolicyGradientOptions{.value_clip = -1},
+        PolicyGradientOptions{.max_kl = 0}, PolicyGradientOptions{.importance_clip = 1},
+        PolicyGradientOptions{.clip = std::nullopt, .importance_clip = 0},
+        PolicyGradientOptions{.clip = std::nullopt, .importance_clip = 1},
+        PolicyGradientOptions{.baseline = Baseline::group},
+        PolicyGradientOptions{.group_size = 2}}) {
+    EXPECT_THROW(PolicyGradient{options}, std::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace rl
