@@ -6,6 +6,8 @@
 
 namespace rl {
 
+class State;
+
 /// What a batch of B environments shows after `reset` or `step`.
 struct TimeStep {
   Tensor
@@ -54,6 +56,17 @@ class Environment {
   ///
   /// @param rows int64[B'].
   virtual void keep(const Tensor& rows) = 0;
+
+  /// What it takes to go on from the last time step in another process, to the same bits. Environments that
+  /// are only ever played in whole episodes save nothing.
+  ///
+  /// @throws std::logic_error if called before `reset`.
+  virtual void save(State& state) const { (void)state; }
+  /// Goes on from what was saved.
+  ///
+  /// @return the time step as it was shown.
+  /// @throws std::logic_error where `save` saves nothing.
+  virtual TimeStep load(const State& state);
 };
 
 }  // namespace rl

@@ -1,9 +1,12 @@
 #include "rl/parallel.h"
 
 #include <ATen/Parallel.h>
+#include <tbb/blocked_range.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+
+#include <algorithm>
 
 #include "rl/torch.h"
 
@@ -37,6 +40,22 @@ void run_parallel(const Threads& threads, int64_t count, const std::function<voi
           torch::AutoGradMode mode(with_grad);
           f(i);
         },
+        tbb::simple_partitioner());
+  });
+}
+
+void run_blocks(int threads, int64_t size, int64_t block,
+                const std::function<void(int64_t, int64_t)>& f) {
+  const int width = std::min(threads, core_count());
+  if (width <= 1 || size <= block) {
+    f(0, size);
+    return;
+  }
+  tbb::task_arena arena(width);
+  arena.execute([&] {
+    tbb::parallel_for(
+        tbb::blocked_range<int64_t>(0, size, static_cast<size_t>(block)),
+        [&](const tbb::blocked_range<int64_t>& range) { f(range.begin(), range.end()); },
         tbb::simple_partitioner());
   });
 }

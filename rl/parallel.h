@@ -24,6 +24,11 @@ int core_count();
 /// first error. Which thread runs what has no influence on results.
 void run_parallel(const Threads& threads, int64_t count, const std::function<void(int64_t)>& f);
 
+/// Cuts [0, size) into blocks of `block` and runs f(begin, end) on each, `threads` at a time: for work
+/// without tensors, as LibTorch's threads are left alone. A single block is run where it is asked for.
+void run_blocks(int threads, int64_t size, int64_t block,
+                const std::function<void(int64_t begin, int64_t end)>& f);
+
 /// Cuts [0, size) into `parts` ranges of nearly equal length and gives the begin of range i.
 inline int64_t part_begin(int64_t size, int64_t parts, int64_t i) { return size * i / parts; }
 

@@ -41,29 +41,32 @@ bool has_fallen(const CartPoleState& state) {
 }
 
 CartPole::CartPole(const CartPoleOptions& options)
-    : ClassicEnvironment({.observation = {.name = "cart and pole", .shape = {4}},
-                          .restarts = options.restarts,
-                          .action_count = 2,
-                          .max_actions = 2,
-                          .max_episode_steps = options.max_episode_steps}),
+    : ParallelEnvironment({.observation = {.name = "cart and pole", .shape = {4}},
+                           .restarts = options.restarts,
+                           .action_count = 2,
+                           .max_actions = 2,
+                           .max_episode_steps = options.max_episode_steps},
+                          /*state_size=*/4, options.threads),
       key_(rl::role_key(options.seed, "cart_pole/reset")) {}
 
-ClassicEnvironment::State CartPole::begin(int64_t episode) const {
-  State state(4);
+void CartPole::begin(uint64_t episode, std::span<double> state) const {
   for (size_t i = 0; i < state.size(); ++i) {
-    state[i] = kMaxStart * (2 * rl::uniform(key_, static_cast<uint64_t>(episode), i) - 1);
+    state[i] = kMaxStart * (2 * rl::uniform(key_, episode, i) - 1);
   }
-  return state;
 }
 
-ClassicEnvironment::Outcome CartPole::advance(State& state, int64_t action) const {
+ParallelEnvironment::Outcome CartPole::advance(std::span<double> state, int64_t action,
+                                               const Moment&) const {
   const CartPoleState next = advance_cart_pole({state[0], state[1], state[2], state[3]}, action);
-  state = {next.position, next.velocity, next.angle, next.angular_velocity};
+  state[0] = next.position;
+  state[1] = next.velocity;
+  state[2] = next.angle;
+  state[3] = next.angular_velocity;
   return {.reward = 1, .ended = has_fallen(next)};
 }
 
-void CartPole::observe(const State& state, float* seen) const {
-  for (size_t i = 0; i < state.size(); ++i) seen[i] = static_cast<float>(state[i]);
+void CartPole::observe(std::span<const double> state, std::span<float> seen) const {
+  for (size_t i = 0; i < seen.size(); ++i) seen[i] = static_cast<float>(state[i]);
 }
 
 }  // namespace envs

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 
-#include "envs/classic/classic_environment.h"
+#include "envs/parallel_environment.h"
 
 namespace envs {
 
@@ -27,19 +26,20 @@ struct CartPoleOptions {
   uint64_t seed = 0;
   int64_t max_episode_steps = 500;
   bool restarts = false;  // rows that are over begin a new episode at the next step
+  int threads = 1;        // that step a large batch
 };
 
 /// Balance a pole on a cart, as in Gymnasium's CartPole-v1: every step pays 1, also the one with which
 /// the episode ends because the pole has fallen or the cart has left the track. It begins with every
 /// number of the state uniform in [-0.05, 0.05). Observation: float32[4], the state.
-class CartPole : public ClassicEnvironment {
+class CartPole : public ParallelEnvironment {
  public:
   explicit CartPole(const CartPoleOptions& options);
 
  protected:
-  State begin(int64_t episode) const override;
-  Outcome advance(State& state, int64_t action) const override;
-  void observe(const State& state, float* seen) const override;
+  void begin(uint64_t episode, std::span<double> state) const override;
+  Outcome advance(std::span<double> state, int64_t action, const Moment& now) const override;
+  void observe(std::span<const double> state, std::span<float> seen) const override;
 
  private:
   uint64_t key_;

@@ -18,19 +18,21 @@ ChainOptions checked(const ChainOptions& options) {
 }  // namespace
 
 Chain::Chain(const ChainOptions& options)
-    : ClassicEnvironment({.observation = {.name = "state",
-                                          .shape = {checked(options).length},
-                                          .minimum = 0,
-                                          .maximum = 1},
-                          .restarts = options.restarts,
-                          .action_count = 2,
-                          .max_actions = 2,
-                          .max_episode_steps = options.max_episode_steps}),
+    : ParallelEnvironment({.observation = {.name = "state",
+                                           .shape = {checked(options).length},
+                                           .minimum = 0,
+                                           .maximum = 1},
+                           .restarts = options.restarts,
+                           .action_count = 2,
+                           .max_actions = 2,
+                           .max_episode_steps = options.max_episode_steps},
+                          /*state_size=*/1, options.threads),
       options_(options) {}
 
-ClassicEnvironment::State Chain::begin(int64_t) const { return {0}; }
+void Chain::begin(uint64_t, std::span<double> state) const { state[0] = 0; }
 
-ClassicEnvironment::Outcome Chain::advance(State& state, int64_t action) const {
+ParallelEnvironment::Outcome Chain::advance(std::span<double> state, int64_t action,
+                                            const Moment&) const {
   double& place = state[0];
   if (action == 0) {
     const bool at_the_start = place == 0;
@@ -42,9 +44,9 @@ ClassicEnvironment::Outcome Chain::advance(State& state, int64_t action) const {
   return {.reward = arrived ? 1.0 : 0.0, .ended = arrived};
 }
 
-void Chain::observe(const State& state, float* seen) const {
-  std::fill_n(seen, options_.length, 0.F);
-  seen[static_cast<int64_t>(state[0])] = 1;
+void Chain::observe(std::span<const double> state, std::span<float> seen) const {
+  std::fill(seen.begin(), seen.end(), 0.F);
+  seen[static_cast<size_t>(state[0])] = 1;
 }
 
 double Chain::optimal_value(int64_t state, double gamma) const {
@@ -57,10 +59,10 @@ double Chain::optimal_value(int64_t state, double gamma) const {
 }
 
 double Chain::optimal_q(int64_t state, int64_t action, double gamma) const {
-  State next{static_cast<double>(state)};
-  const Outcome outcome = advance(next, action);
+  double next = static_cast<double>(state);
+  const Outcome outcome = advance({&next, 1}, action, {});
   if (outcome.ended) return outcome.reward;
-  return outcome.reward + gamma * optimal_value(static_cast<int64_t>(next[0]), gamma);
+  return outcome.reward + gamma * optimal_value(static_cast<int64_t>(next), gamma);
 }
 
 }  // namespace envs

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "envs/classic/classic_environment.h"
+#include "envs/parallel_environment.h"
 
 namespace envs {
 
@@ -11,13 +11,14 @@ struct ChainOptions {
   double small_reward = 0;          // paid for going left in the first state
   int64_t max_episode_steps = 100;  // steps
   bool restarts = false;            // rows that are over begin a new episode at the next step
+  int threads = 1;                  // that step a large batch
 };
 
 /// A row of states whose best behaviour is known exactly. An episode begins in the first; action 0
 /// goes left (in the first state it stays there and pays `small_reward`), action 1 goes right; reaching
 /// the last state pays 1 and ends. Who looks too short ahead is content with the small reward.
 /// Observation: float32[length], one-hot.
-class Chain : public ClassicEnvironment {
+class Chain : public ParallelEnvironment {
  public:
   /// @throws std::invalid_argument if length is below 2.
   explicit Chain(const ChainOptions& options);
@@ -28,9 +29,9 @@ class Chain : public ClassicEnvironment {
   double optimal_value(int64_t state, double gamma) const;
 
  protected:
-  State begin(int64_t episode) const override;
-  Outcome advance(State& state, int64_t action) const override;
-  void observe(const State& state, float* seen) const override;
+  void begin(uint64_t episode, std::span<double> state) const override;
+  Outcome advance(std::span<double> state, int64_t action, const Moment& now) const override;
+  void observe(std::span<const double> state, std::span<float> seen) const override;
 
  private:
   ChainOptions options_;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "rl/checkpoint.h"
 #include "rl/environment.h"
 #include "rl/torch.h"
 
@@ -66,6 +67,9 @@ class EnvironmentContract : public testing::TestWithParam<EnvironmentCase> {
     EXPECT_TRUE(x.last[a].equal(y.last[b]));
     EXPECT_TRUE(x.episode[a].equal(y.episode[b]));
     EXPECT_TRUE(x.step[a].equal(y.step[b]));
+    EXPECT_EQ(x.actions.is_full(), y.actions.is_full());
+    if (x.actions.is_full()) return;
+    EXPECT_TRUE(x.actions.ids[a].equal(y.actions.ids[b]));
   }
 
   /// Steps after which every episode is over, and a new one has begun where the world restarts.
@@ -201,6 +205,24 @@ TEST_P(EnvironmentContract, GoesOnWithTheRowsThatAreKept) {
     expect_same(all, 0, some, 1);
     all = whole->step(some_actions(all));
     some = environment->step(some_actions(some));
+  }
+}
+
+TEST_P(EnvironmentContract, GoesOnFromWhatWasSaved) {
+  rl::TimeStep here = environment->reset(ids({4, 6, 1}));
+  here = environment->step(some_actions(here));
+  rl::State saved;
+  environment->save(saved);
+  if (saved.tensors().empty()) {  // played in whole episodes
+    EXPECT_THROW(environment->load(saved), std::logic_error);
+    return;
+  }
+  const std::unique_ptr<rl::Environment> other = GetParam().make();
+  rl::TimeStep there = other->load(saved);
+  for (int64_t i = 0; i < enough_steps(); ++i) {
+    for (int64_t row = 0; row < 3; ++row) expect_same(here, row, there, row);
+    here = environment->step(some_actions(here));
+    there = other->step(some_actions(there));
   }
 }
 

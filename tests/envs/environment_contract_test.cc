@@ -35,11 +35,11 @@ std::unique_ptr<rl::Environment> make_token() {
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(
-    Environments, EnvironmentContract,
-    testing::Values(EnvironmentCase{"cart_pole", make_cart_pole},
-                    EnvironmentCase{"cart_pole_restarting", make_restarting_cart_pole},
-                    EnvironmentCase{"chain", make_chain},
-                    EnvironmentCase{"chain_restarting", make_restarting_chain},
-                    EnvironmentCase{"token", make_token}),
-    testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Environments, EnvironmentContract,
+                         testing::Values(EnvironmentCase{"cart_pole", make_cart_pole},
+                                         EnvironmentCase{"cart_pole_restarting",
+                                                         make_restarting_cart_pole},
+                                         EnvironmentCase{"chain", make_chain},
+                                         EnvironmentCase{"chain_restarting", make_restarting_chain},
+                                         EnvironmentCase{"token", make_token}),
+                         testing::PrintToStringParamName());
