@@ -207,6 +207,22 @@ Trajectory Segments::collect(const Tensor& episodes, double progress) {
   return recorder.finish(/*own=*/true, /*cut=*/true);
 }
 
+void Segments::save(State& state) const {
+  const bool begun = now_.episode.defined();
+  state.put("begun", static_cast<int64_t>(begun));
+  if (!begun) return;
+  State part;
+  environment_->save(part);
+  state.put("environment", part);
+}
+
+void Segments::load(const State& state) {
+  now_ = {};
+  if (state.integer("begun") == 0) return;
+  now_ = environment_->load(state.part("environment"));
+  actor_->begin(now_);
+}
+
 Judged::Judged(std::unique_ptr<Source> source, std::shared_ptr<const Prior> prior,
                const Threads& threads, int64_t part_tokens)
     : source_(std::move(source)),

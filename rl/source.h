@@ -62,6 +62,10 @@ class Segments : public Source {
   Segments(std::unique_ptr<Environment> environment, std::unique_ptr<Actor> actor, int64_t steps);
   Trajectory collect(const Tensor& episodes, double progress) override;
 
+  /// Where the world stands. The actor begins anew in its middle: it must need nothing of what was before.
+  void save(State& state) const override;
+  void load(const State& state) override;
+
  private:
   std::unique_ptr<Environment> environment_;
   std::unique_ptr<Actor> actor_;

@@ -113,6 +113,28 @@ TEST_F(WorldStages, OnPolicyDistillationGoesOnWhereItWasInterrupted) {
   }
 }
 
+// Interrupted in the middle of episodes, of an epoch and of a replay.
+TEST_F(WorldStages, LearningFromRewardsGoesOnWhereItWasInterrupted) {
+  const std::string value_head = "student: {config: {hidden: [8], value_head: true}}\n";
+  const std::string train = "train: {steps: 60, batch_size: 4, learning_rate: 1.0e-2}\n";
+  const std::vector<std::string> methods = {
+      "method: {name: ppo, worlds: 6, steps: 7}\n",
+      "method: {name: dqn, worlds: 2, steps: 3, capacity: 30, target_every: 7}\n"};
+  for (const std::string& method : methods) {
+    const std::string rest = value_head + method + train;
+    const RunConfig whole = config("whole", rest), parts = config("parts", rest);
+    run(whole);
+    EXPECT_TRUE(run(parts, 1).interrupted);
+    EXPECT_TRUE(run(parts, 38).interrupted);
+    EXPECT_FALSE(run(parts).interrupted);
+    for (const char* file : {"metrics.jsonl", "student/model.safetensors"}) {
+      EXPECT_EQ(content_of(folder_ / "whole" / file), content_of(folder_ / "parts" / file))
+          << method << file;
+    }
+    fs::remove_all(folder_);
+  }
+}
+
 TEST_F(WorldStages, RefuseWhatAWorldHasNot) {
   const std::string student = "student: {config: {hidden: [4]}}\n";
   expect_error([&] { config("a", student + "method: ppo\ntrain: {tokens: 5}\n"); },

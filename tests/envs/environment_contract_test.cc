@@ -2,6 +2,7 @@
 
 #include "envs/classic/cart_pole.h"
 #include "envs/classic/chain.h"
+#include "envs/grouped_starts.h"
 #include "envs/token/token_environment.h"
 
 namespace {
@@ -24,6 +25,10 @@ std::unique_ptr<rl::Environment> make_restarting_chain() {
       envs::ChainOptions{.length = 3, .max_episode_steps = 8, .restarts = true});
 }
 
+std::unique_ptr<rl::Environment> make_grouped() {
+  return std::make_unique<envs::GroupedStarts>(make_cart_pole(), 2);
+}
+
 // Prompts of different lengths.
 std::unique_ptr<rl::Environment> make_token() {
   return std::make_unique<envs::TokenEnvironment>(
@@ -35,11 +40,11 @@ std::unique_ptr<rl::Environment> make_token() {
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(Environments, EnvironmentContract,
-                         testing::Values(EnvironmentCase{"cart_pole", make_cart_pole},
-                                         EnvironmentCase{"cart_pole_restarting",
-                                                         make_restarting_cart_pole},
-                                         EnvironmentCase{"chain", make_chain},
-                                         EnvironmentCase{"chain_restarting", make_restarting_chain},
-                                         EnvironmentCase{"token", make_token}),
-                         testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(
+    Environments, EnvironmentContract,
+    testing::Values(EnvironmentCase{"cart_pole", make_cart_pole},
+                    EnvironmentCase{"cart_pole_restarting", make_restarting_cart_pole},
+                    EnvironmentCase{"chain", make_chain},
+                    EnvironmentCase{"chain_restarting", make_restarting_chain},
+                    EnvironmentCase{"grouped", make_grouped}, EnvironmentCase{"token", make_token}),
+    testing::PrintToStringParamName());
