@@ -4,7 +4,10 @@
 #include "envs/classic/bandit.h"
 #include "envs/classic/cart_pole.h"
 #include "envs/classic/chain.h"
+#include "envs/classic/grid.h"
 #include "envs/classic/mountain_car.h"
+#include "envs/graph_file.h"
+#include "envs/graph_world.h"
 #include "envs/token/token_environment.h"
 
 namespace {
@@ -29,6 +32,19 @@ std::vector<EnvironmentCase> small_worlds() {
         envs::BanditOptions{.mean_rewards = {1, 2, 3}, .noise = 1, .restarts = restarts}));
     cases.push_back(world<envs::Chain>(
         "chain", envs::ChainOptions{.length = 3, .max_episode_steps = 8, .restarts = restarts}));
+    for (const char* name : {"deterministic", "slippery", "long_chain"}) {
+      const std::string file = std::string(DECANT_WORLDS) + "/" + name + ".yaml";
+      cases.push_back({std::string(name) + (restarts ? "_restarting" : ""), [=] {
+                         return std::make_unique<envs::GraphWorld>(
+                             envs::read_decision_process(file),
+                             envs::GraphWorldOptions{.max_episode_steps = 9, .restarts = restarts});
+                       }});
+    }
+    cases.push_back({restarts ? "grid_restarting" : "grid", [=] {
+                       return std::make_unique<envs::GraphWorld>(
+                           envs::grid({}),
+                           envs::GraphWorldOptions{.max_episode_steps = 9, .restarts = restarts});
+                     }});
   }
   return cases;
 }
