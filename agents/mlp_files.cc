@@ -15,11 +15,9 @@ namespace fs = std::filesystem;
 void save_mlp(const MlpPolicy& policy, const std::string& folder) {
   fs::create_directories(folder);
   const MlpOptions& options = policy.options();
-  const nlohmann::ordered_json config{{"model_type", "mlp"},
-                                      {"inputs", options.inputs},
-                                      {"actions", options.actions},
-                                      {"hidden", options.hidden},
-                                      {"value_head", options.value_head}};
+  const nlohmann::ordered_json config{
+      {"model_type", "mlp"},      {"inputs", options.inputs},         {"actions", options.actions},
+      {"hidden", options.hidden}, {"value_head", options.value_head}, {"dueling", options.dueling}};
   const std::string path = folder + "/config.json";
   std::ofstream file(path);
   file << config.dump(2) << '\n';
@@ -41,6 +39,7 @@ std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
     options.actions = config.at("actions").get<int64_t>();
     options.hidden = config.at("hidden").get<std::vector<int64_t>>();
     options.value_head = config.at("value_head").get<bool>();
+    options.dueling = config.at("dueling").get<bool>();
   } catch (const std::exception& error) {
     throw std::runtime_error(path + ": " + error.what());
   }

@@ -12,8 +12,12 @@ if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
     " no other library here shares; use one built with the current ABI (python's torch from 2.7 on)")
 endif()
 
-# Of Boost.Graph the headers suffice: its library holds only readers of graph files.
 find_package(Boost 1.74 REQUIRED CONFIG COMPONENTS headers program_options)
+# The readers of graph files are linked statically: the shared library brings ICU, which is larger
+# than all of Decant.
+set(Boost_USE_STATIC_LIBS ON)
+find_package(Boost 1.74 REQUIRED CONFIG COMPONENTS graph regex)
+unset(Boost_USE_STATIC_LIBS)
 find_package(TBB REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -91,7 +91,7 @@ class Checker {
 
   void check_world(const StageConfig& stage) {
     attempt([&] {
-      const rl::EnvironmentSpec world = make_world(*stage.world, 0, /*restarts=*/false)->spec();
+      const rl::EnvironmentSpec world = make_world(*stage.world, WorldRole())->spec();
       fact("  world: " + stage.world->name + ", " +
            counted(world.observation.shape.back(), "input") + ", " +
            counted(world.action_count, "action"));

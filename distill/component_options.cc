@@ -32,7 +32,7 @@ constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
                               {"log_likelihood", check<LogLikelihoodOptions>},
                               {"reverse_kl", check<DivergenceOptions>}};
 constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
-                             {"ppo", check<PpoOptions>},
+                             {"policy_gradient", check<PolicyGradientOptions>},
                              {"soft_td", check<SoftTdOptions>},
                              {"td", check<TdOptions>}};
 
@@ -62,10 +62,13 @@ void SamplingOptions::check(const Options& options) const {
   require(min_p >= 0 && min_p < 1, options, "0 <= min_p < 1");
 }
 
-Bindings RolloutOptions::bindings() { return Bindings{{"actor", &actor}} + sampling.bindings(); }
+Bindings RolloutOptions::bindings() {
+  return Bindings{{"actor", &actor}, {"group_size", &group_size}} + sampling.bindings();
+}
 
 void RolloutOptions::check(const Options& options) const {
   require_one_of(actor, {"student", "teacher"}, options, "actor");
+  require(group_size >= 1, options, "group_size >= 1");
   sampling.check(options);
 }
 
@@ -115,10 +118,18 @@ void TopPOptions::check(const Options& options) const {
   require(max_actions >= 1, options, "max_actions >= 1");
 }
 
-Bindings ReplayOptions::bindings() { return {{"capacity", &capacity}}; }
+Bindings ReplayOptions::bindings() {
+  return {{"capacity", &capacity},       {"megabytes", &megabytes}, {"warm_up", &warm_up},
+          {"prioritized", &prioritized}, {"alpha", &alpha},         {"beta", &beta}};
+}
 
 void ReplayOptions::check(const Options& options) const {
   require(capacity >= 1, options, "capacity >= 1");
+  require(megabytes >= 0, options, "megabytes >= 0");
+  require(warm_up >= 0 && warm_up <= capacity, options, "0 <= warm_up <= capacity");
+  require(alpha >= 0, options, "alpha >= 0");
+  const auto share = [](double value) { return value >= 0 && value <= 1; };
+  require(share(beta.from) && share(beta.to), options, "0 <= beta <= 1");
 }
 
 Bindings DivergenceOptions::bindings() {
@@ -150,9 +161,16 @@ void ImitationOptions::check(const Options& options) const {
 }
 
 Bindings SoftTdOptions::bindings() {
-  return {{"gamma", &gamma},          {"alpha", &alpha}, {"chi2", &chi2},
-          {"gauge", &gauge},          {"q_min", &q_min}, {"tail", &tail},
-          {"out_of_set", &out_of_set}};
+  return {{"gamma", &gamma},
+          {"alpha", &alpha},
+          {"chi2", &chi2},
+          {"gauge", &gauge},
+          {"q_min", &q_min},
+          {"tail", &tail},
+          {"out_of_set", &out_of_set},
+          {"entropy", &entropy},
+          {"demonstrated_share", &demonstrated_share},
+          {"chi2_on_own", &chi2_on_own}};
 }
 
 void SoftTdOptions::check(const Options& options) const {
@@ -163,6 +181,11 @@ void SoftTdOptions::check(const Options& options) const {
   require_tail(tail, options);
   require_one_of(out_of_set, {"include", "exclude", "tail"}, options, "out_of_set");
   require(out_of_set != "tail" || tail == "lump", options, "tail: lump where out_of_set is tail");
+  require(entropy > 0, options, "entropy > 0");
+  require(demonstrated_share > 0 && demonstrated_share <= 1, options,
+          "0 < demonstrated_share <= 1");
+  require(!chi2_on_own || demonstrated_share < 1, options,
+          "demonstrated_share < 1 where chi2_on_own is true");
 }
 
 Bindings CopyTargetOptions::bindings() { return {{"every", &every}}; }
@@ -181,7 +204,13 @@ Bindings TdOptions::bindings() {
   return {{"gamma", &gamma},
           {"entropy", &entropy},
           {"double_q", &double_q},
-          {"huber_delta", &huber_delta}};
+          {"huber_delta", &huber_delta},
+          {"random_share", &random_share},
+          {"n_steps", &n_steps},
+          {"lambda", &lambda},
+          {"bootstrap", &bootstrap},
+          {"sqil", &sqil},
+          {"demonstrated_share", &demonstrated_share}};
 }
 
 void TdOptions::check(const Options& options) const {
@@ -189,25 +218,47 @@ void TdOptions::check(const Options& options) const {
   require(entropy >= 0, options, "entropy >= 0");
   require(!double_q || entropy == 0, options, "entropy: 0 where double_q is true");
   require(huber_delta >= 0, options, "huber_delta >= 0");
+  require(random_share >= 0 && random_share <= 1, options, "0 <= random_share <= 1");
+  require(random_share == 0 || entropy == 0, options, "entropy: 0 where random_share is not");
+  require(n_steps >= 1, options, "n_steps >= 1");
+  require(!lambda || (*lambda >= 0 && *lambda <= 1), options, "0 <= lambda <= 1");
+  require_one_of(bootstrap, {"target", "detached", "live"}, options, "bootstrap");
+  require(!double_q || bootstrap == "target", options, "bootstrap: target where double_q is true");
+  require(bootstrap != "live" || (n_steps == 1 && !lambda), options,
+          "one step where bootstrap is live");
+  require(!sqil || entropy > 0, options, "entropy > 0 where sqil is true");
+  require(demonstrated_share > 0 && demonstrated_share < 1, options, "0 < demonstrated_share < 1");
 }
 
-Bindings PpoOptions::bindings() {
+Bindings PolicyGradientOptions::bindings() {
   return {{"gamma", &gamma},
           {"lambda", &lambda},
+          {"baseline", &baseline},
+          {"group_size", &group_size},
           {"clip", &clip},
+          {"importance_clip", &importance_clip},
           {"value_clip", &value_clip},
           {"value_coefficient", &value_coefficient},
           {"entropy_coefficient", &entropy_coefficient},
-          {"normalize", &normalize}};
+          {"normalize", &normalize},
+          {"max_kl", &max_kl}};
 }
 
-void PpoOptions::check(const Options& options) const {
+void PolicyGradientOptions::check(const Options& options) const {
   require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
   require(lambda >= 0 && lambda <= 1, options, "0 <= lambda <= 1");
-  require(clip > 0, options, "clip > 0");
+  require_one_of(baseline, {"none", "batch", "group", "leave_one_out", "value"}, options,
+                 "baseline");
+  require(group_size >= 1, options, "group_size >= 1");
+  require((baseline != "group" && baseline != "leave_one_out") || group_size >= 2, options,
+          "group_size >= 2 for that baseline");
+  require(clip >= 0, options, "clip >= 0");
+  require(importance_clip >= 0, options, "importance_clip >= 0");
+  require(clip == 0 || importance_clip == 0, options, "one of clip and importance_clip");
   require(value_clip >= 0, options, "value_clip >= 0");
   require(value_coefficient >= 0, options, "value_coefficient >= 0");
   require(entropy_coefficient >= 0, options, "entropy_coefficient >= 0");
+  require(max_kl >= 0, options, "max_kl >= 0");
 }
 
 ComponentSpec generalized_jsd(JsdOptions options) {

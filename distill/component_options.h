@@ -34,6 +34,7 @@ struct DatasetOptions {
 /// `rollout`: an actor answers the prompts.
 struct RolloutOptions {
   std::string actor = "student";  // or "teacher"
+  int64_t group_size = 1;         // episodes that begin alike, one after another
   SamplingOptions sampling;
 
   Bindings bindings();
@@ -99,7 +100,12 @@ struct OnPolicyOptions {
 
 /// `replay`: drawn from the last episodes.
 struct ReplayOptions {
-  int64_t capacity = 1000;  // episodes kept
+  int64_t capacity = 1000;   // episodes, or pieces, kept
+  int64_t megabytes = 0;     // at most so much memory; 0: no limit
+  int64_t warm_up = 0;       // episodes that must be there before the first draw
+  bool prioritized = false;  // those are drawn more often about which the student was more wrong
+  double alpha = 0.6;        // of prioritized: exponent of the error, >= 0
+  Ramp beta = {0.4, 1};      // of prioritized: exponent of the correcting weights, in [0, 1]
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -178,31 +184,46 @@ struct SoftTdOptions {
   std::string tail = "drop";           // the mass outside the set: "drop", "lump" or "support"
   std::string out_of_set = "include";  // a token outside the set is given a slot ("include"), its
                                        // step left out ("exclude"), or taken for the "tail"
+  double entropy = 1;                  // temperature e of V = e logsumexp(Q / e), > 0
+  double demonstrated_share =
+      1;                     // of the steps learned from, as they are mixed, in (0, 1]; the others
+                             // are the student's own
+  bool chi2_on_own = false;  // the regulariser also at the student's own steps
 
   Bindings bindings();
   void check(const Options& options) const;
 };
 
-/// `td`: the logits are Q-values and follow r + gamma V(s') of a target network.
+/// `td`: the logits are Q-values and follow rewards and the values of later states.
 struct TdOptions {
   double gamma = 0.99;       // discount, in [0, 1]
   double entropy = 0;        // temperature of soft values, >= 0; 0: greedy ones
-  bool double_q = false;     // the online network picks the action that the target network values
+  bool double_q = false;     // the student picks the action that the target network values
   double huber_delta = 1.0;  // >= 0; 0: squared errors
+  double random_share = 0;   // expected SARSA: of later actions, taken at random, in [0, 1]
+  int64_t n_steps = 1;       // rewards before a value
+  std::optional<double> lambda = std::nullopt;  // lambda returns in place of n steps, in [0, 1]
+  std::string bootstrap = "target";  // whose values: "target", or the student's: "detached", "live"
+  bool sqil = false;                 // demonstrations earn 1, own steps 0, whatever the world pays
+  double demonstrated_share = 0.5;   // of sqil: of the steps learned from, as they are mixed
 
   Bindings bindings();
   void check(const Options& options) const;
 };
 
-/// `ppo`: proximal policy optimisation; the policy needs a value head.
-struct PpoOptions {
+/// `policy_gradient`: actions that did better than a baseline become likelier.
+struct PolicyGradientOptions {
   double gamma = 0.99;             // discount, in [0, 1]
   double lambda = 0.95;            // of the generalised advantage, in [0, 1]
-  double clip = 0.2;               // of the probability ratio, > 0
-  double value_clip = 0;           // of the value's change; 0: none
-  double value_coefficient = 0.5;  // >= 0
+  std::string baseline = "value";  // or "none", "batch", "group", "leave_one_out"
+  int64_t group_size = 1;          // episodes that begin alike
+  double clip = 0;                 // of the probability ratio, >= 0; 0: none
+  double importance_clip = 0;      // largest weight of stale steps, >= 0; 0: no weights
+  double value_clip = 0;           // of the value's change, >= 0; 0: none
+  double value_coefficient = 0.5;  // of the squared value error, >= 0
   double entropy_coefficient = 0;  // of the entropy bonus, >= 0
-  bool normalize = true;           // advantages, over what was collected
+  bool normalize = true;           // advantages to deviation 1
+  double max_kl = 0;               // from who acted, after which the rest is let go, >= 0; 0: never
 
   Bindings bindings();
   void check(const Options& options) const;

@@ -356,6 +356,14 @@ Value Binding::value() const {
   return std::visit([](const auto* target) { return written(*target); }, target_);
 }
 
+Bindings without(const Bindings& bindings, const std::vector<std::string>& names) {
+  Bindings kept;
+  for (const Binding& binding : bindings.items()) {
+    if (std::find(names.begin(), names.end(), binding.name()) == names.end()) kept.add(binding);
+  }
+  return kept;
+}
+
 void bind(const Options& options, const Bindings& bindings) {
   if (options.defaults != nullptr) *options.defaults = options_of(bindings);
   for (const Options::Entry& entry : options.entries()) {

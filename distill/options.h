@@ -152,6 +152,9 @@ class Bindings {
   std::vector<Binding> items_;
 };
 
+/// The bindings but those with the given names: what a method decides itself.
+Bindings without(const Bindings& bindings, const std::vector<std::string>& names);
+
 /// Sets each variable whose name `options` holds; the others keep their defaults. Integers serve
 /// where numbers are asked for, whole numbers such as 1e6 where integers are, one value where a
 /// list is.

@@ -62,7 +62,9 @@ class WorldStage {
   uint64_t seed() const { return static_cast<uint64_t>(run_.seed); }
 
   std::unique_ptr<rl::Environment> make(bool restarts, const std::string& role) const {
-    return make_world(*stage_.world, rl::role_key(seed(), role), restarts);
+    return make_world(
+        *stage_.world,
+        {.seed = rl::role_key(seed(), role), .restarts = restarts, .threads = rl::core_count()});
   }
 
   Policy load(const ModelConfig& model, const std::string& role) const {
@@ -164,7 +166,9 @@ agents::MlpOptions mlp_options(const ModelConfig& model, const rl::EnvironmentSp
                              .hidden = {64, 64},
                              .value_head = false,
                              .seed = seed};
-  bind(model.config, {{"hidden", &options.hidden}, {"value_head", &options.value_head}});
+  bind(model.config, {{"hidden", &options.hidden},
+                      {"value_head", &options.value_head},
+                      {"dueling", &options.dueling}});
   require(!options.hidden.empty() && std::all_of(options.hidden.begin(), options.hidden.end(),
                                                  [](int64_t width) { return width >= 1; }),
           model.config, "hidden: widths of at least 1");

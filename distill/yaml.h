@@ -1,6 +1,6 @@
 #pragma once
 
-/// Run files as named values. Nothing else in Decant sees YAML.
+/// Run files as named values. Nothing else in distill sees YAML.
 
 #include <string>
 

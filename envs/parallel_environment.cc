@@ -9,7 +9,6 @@
 
 #include "rl/check.h"
 #include "rl/checkpoint.h"
-#include "rl/parallel.h"
 #include "rl/torch.h"
 
 namespace envs {
@@ -26,8 +25,8 @@ int64_t product(const std::vector<int64_t>& shape) {
 }
 
 template <typename F>
-void for_each_row(int threads, int64_t batch, const F& f) {
-  rl::run_blocks(threads, batch, kBlock, [&](int64_t begin, int64_t end) {
+void for_each_row(const rl::Workers& workers, int64_t batch, const F& f) {
+  workers.run_blocks(batch, kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) f(row);
   });
 }
@@ -61,8 +60,8 @@ ParallelEnvironment::ParallelEnvironment(rl::EnvironmentSpec spec, int64_t state
     : spec_(std::move(spec)),
       state_size_(state_size),
       seen_size_(product(spec_.observation.shape)),
-      threads_(threads),
-      every_action_(every_action) {
+      every_action_(every_action),
+      workers_(threads) {
   require(spec_.max_episode_steps >= 1,
           "max_episode_steps must be at least 1, found " + std::to_string(spec_.max_episode_steps));
   require(threads >= 1, "threads must be at least 1, found " + std::to_string(threads));
@@ -81,7 +80,7 @@ TimeStep ParallelEnvironment::reset(const Tensor& episodes) {
   now_ = blank(stride_);
   const Rows rows(now_);
   const int64_t* first = ids.data_ptr<int64_t>();
-  for_each_row(threads_, stride_, [&](int64_t row) {
+  for_each_row(workers_, stride_, [&](int64_t row) {
     start(rows, row, first[row]);
     show(rows, row);
   });
@@ -96,7 +95,7 @@ TimeStep ParallelEnvironment::step(const Tensor& action_ids) {
   check(actions);
   const TimeStep next = blank(now_.size());
   const Rows from(now_), to(next);
-  for_each_row(threads_, now_.size(), [&](int64_t row) {
+  for_each_row(workers_, now_.size(), [&](int64_t row) {
     if (!from.last[row]) {
       take(from, to, row, actions[row]);
     } else if (spec_.restarts) {
@@ -152,7 +151,7 @@ TimeStep ParallelEnvironment::load(const rl::State& state) {
   stride_ = state.integer("stride");
   states_ = states.clone();
   const Rows rows(now);
-  for_each_row(threads_, batch, [&](int64_t row) { show(rows, row); });
+  for_each_row(workers_, batch, [&](int64_t row) { show(rows, row); });
   return now_ = now;
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "rl/environment.h"
+#include "rl/parallel.h"
 
 namespace envs {
 
@@ -62,8 +63,8 @@ class ParallelEnvironment : public rl::Environment {
 
   rl::EnvironmentSpec spec_;
   int64_t state_size_, seen_size_;
-  int threads_;
   bool every_action_;
+  rl::Workers workers_;
   int64_t stride_ = 0;  // a row that begins anew plays the episode so many ids later
   rl::TimeStep now_;
   rl::Tensor states_;  // float64[B, state_size]

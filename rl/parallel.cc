@@ -44,15 +44,26 @@ void run_parallel(const Threads& threads, int64_t count, const std::function<voi
   });
 }
 
-void run_blocks(int threads, int64_t size, int64_t block,
-                const std::function<void(int64_t, int64_t)>& f) {
-  const int width = std::min(threads, core_count());
-  if (width <= 1 || size <= block) {
+// Kept, because a thread that has left an arena takes longer to wake than to step a thousand worlds.
+struct Workers::Arena {
+  explicit Arena(int threads) : arena(threads) {}
+  tbb::task_arena arena;
+};
+
+Workers::Workers(int threads) {
+  const int count = std::min(threads, core_count());
+  if (count > 1) arena_ = std::make_unique<Arena>(count);
+}
+
+Workers::~Workers() = default;
+
+void Workers::run_blocks(int64_t size, int64_t block,
+                         const std::function<void(int64_t, int64_t)>& f) const {
+  if (!arena_ || size <= block) {
     f(0, size);
     return;
   }
-  tbb::task_arena arena(width);
-  arena.execute([&] {
+  arena_->arena.execute([&] {
     tbb::parallel_for(
         tbb::blocked_range<int64_t>(0, size, static_cast<size_t>(block)),
         [&](const tbb::blocked_range<int64_t>& range) { f(range.begin(), range.end()); },

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 namespace rl {
 
@@ -24,10 +25,22 @@ int core_count();
 /// first error. Which thread runs what has no influence on results.
 void run_parallel(const Threads& threads, int64_t count, const std::function<void(int64_t)>& f);
 
-/// Cuts [0, size) into blocks of `block` and runs f(begin, end) on each, `threads` at a time: for work
-/// without tensors, as LibTorch's threads are left alone. A single block is run where it is asked for.
-void run_blocks(int threads, int64_t size, int64_t block,
-                const std::function<void(int64_t begin, int64_t end)>& f);
+/// Threads that stay ready between calls, for short work without tensors: LibTorch's own are left alone.
+class Workers {
+ public:
+  /// @param threads that work at a time, the caller's among them; at most one per core is used.
+  explicit Workers(int threads);
+  ~Workers();
+
+  /// Cuts [0, size) into blocks of about `block`, runs f(begin, end) on each, and returns when all are
+  /// done. What is no larger than a block is run at once by the caller.
+  void run_blocks(int64_t size, int64_t block,
+                  const std::function<void(int64_t begin, int64_t end)>& f) const;
+
+ private:
+  struct Arena;
+  std::unique_ptr<Arena> arena_;  // null: the caller alone
+};
 
 /// Cuts [0, size) into `parts` ranges of nearly equal length and gives the begin of range i.
 inline int64_t part_begin(int64_t size, int64_t parts, int64_t i) { return size * i / parts; }

@@ -18,6 +18,7 @@ constexpr std::array kCommands = {
     CommandEntry{"tokenize", "texts to ids and back", tokenize_command},
     CommandEntry{"tokenizer", "train a tokenizer", tokenizer_command},
     CommandEntry{"logits", "a model's logits of ids", logits_command},
+    CommandEntry{"solve", "what a small world is worth, exactly", solve_command},
     CommandEntry{"methods", "the methods there are, and their options", methods_command},
 };
 

@@ -21,6 +21,7 @@ int logits_command(const Words& words);
 int methods_command(const Words& words);
 int run_command(const Words& words);
 int score_command(const Words& words);
+int solve_command(const Words& words);
 int tokenize_command(const Words& words);
 int tokenizer_command(const Words& words);
 

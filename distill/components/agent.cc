@@ -49,7 +49,17 @@ rl::ReplayOptions make_memory(const ComponentSpec& spec) {
   if (spec.name == "on_policy") {
     return {.capacity = 0, .epochs = bound<OnPolicyOptions>(spec.options).epochs};
   }
-  if (spec.name == "replay") return {.capacity = bound<ReplayOptions>(spec.options).capacity};
+  if (spec.name == "replay") {
+    const auto found = bound<ReplayOptions>(spec.options);
+    rl::ReplayOptions memory{.capacity = found.capacity,
+                             .capacity_bytes = found.megabytes << 20,
+                             .warm_up = found.warm_up};
+    if (found.prioritized) {
+      memory.priorities = rl::PriorityOptions{
+          .alpha = found.alpha, .beta_first = found.beta.from, .beta_last = found.beta.to};
+    }
+    return memory;
+  }
   throw ConfigError("there is no memory \"" + spec.name + "\"");
 }
 

@@ -2,7 +2,7 @@
 #include "distill/components/components.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
-#include "rl/losses/ppo.h"
+#include "rl/losses/policy_gradient.h"
 #include "rl/losses/td.h"
 
 namespace distill {
@@ -29,30 +29,55 @@ std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
   q.out_of_set = found.out_of_set == "exclude" ? rl::OutOfSet::exclude
                  : found.out_of_set == "tail"  ? rl::OutOfSet::tail
                                                : rl::OutOfSet::include;
+  q.entropy_temperature = found.entropy;
+  if (found.demonstrated_share < 1) q.demonstrated_share = found.demonstrated_share;
+  q.chi2_on_own = found.chi2_on_own;
   return std::make_unique<rl::InverseSoftQ>(q);
+}
+
+// Nothing where an option is 0, which stands for "none".
+std::optional<double> unless_zero(double value) {
+  return value == 0 ? std::nullopt : std::optional<double>(value);
 }
 
 std::unique_ptr<rl::Loss> make_td(const Options& options) {
   const auto found = bound<TdOptions>(options);
-  return std::make_unique<rl::Td>(rl::TdOptions{.gamma = found.gamma,
-                                                .entropy = found.entropy,
-                                                .double_q = found.double_q,
-                                                .huber_delta = found.huber_delta});
+  rl::TdOptions td{.gamma = found.gamma,
+                   .entropy = found.entropy,
+                   .double_q = found.double_q,
+                   .huber_delta = found.huber_delta,
+                   .epsilon = found.random_share,
+                   .n_steps = found.n_steps,
+                   .lambda = found.lambda};
+  td.bootstrap = found.bootstrap == "live"       ? rl::Bootstrap::live
+                 : found.bootstrap == "detached" ? rl::Bootstrap::detached
+                                                 : rl::Bootstrap::target;
+  if (found.sqil) td.sqil = rl::SqilOptions{.share = found.demonstrated_share};
+  return std::make_unique<rl::Td>(td);
 }
 
-std::unique_ptr<rl::Loss> make_ppo(const Options& options) {
+rl::Baseline baseline_of(const std::string& name) {
+  if (name == "none") return rl::Baseline::none;
+  if (name == "batch") return rl::Baseline::batch;
+  if (name == "group") return rl::Baseline::group;
+  return name == "leave_one_out" ? rl::Baseline::leave_one_out : rl::Baseline::value;
+}
+
+std::unique_ptr<rl::Loss> make_policy_gradient(const Options& options) {
   using rl::ops::Normalization;
-  const auto found = bound<PpoOptions>(options);
-  rl::PpoOptions ppo{
+  const auto found = bound<PolicyGradientOptions>(options);
+  return std::make_unique<rl::PolicyGradient>(rl::PolicyGradientOptions{
       .gamma = found.gamma,
       .lambda = found.lambda,
-      .clip = found.clip,
-      .value_clip = std::nullopt,
+      .clip = unless_zero(found.clip),
+      .value_clip = unless_zero(found.value_clip),
       .value_coefficient = found.value_coefficient,
       .entropy_coefficient = found.entropy_coefficient,
-      .normalization = found.normalize ? Normalization::sample : Normalization::none};
-  if (found.value_clip > 0) ppo.value_clip = found.value_clip;
-  return std::make_unique<rl::Ppo>(ppo);
+      .normalization = found.normalize ? Normalization::sample : Normalization::none,
+      .baseline = baseline_of(found.baseline),
+      .group_size = found.group_size,
+      .importance_clip = unless_zero(found.importance_clip),
+      .max_kl = unless_zero(found.max_kl)});
 }
 
 struct LossEntry {
@@ -62,7 +87,7 @@ struct LossEntry {
 
 constexpr LossEntry kLosses[] = {
     {"imitation", make_imitation},
-    {"ppo", make_ppo},
+    {"policy_gradient", make_policy_gradient},
     {"soft_td", make_soft_td},
     {"td", make_td},
 };

@@ -49,7 +49,9 @@ std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) c
     const envs::TokenEnvironmentOptions environment{.vocabulary_size = actor->vocabulary_size(),
                                                     .end_ids = options_.end_ids,
                                                     .max_new_tokens = options_.max_new_tokens};
-    const auto prompt_of = [=](int64_t episode) { return example_of(episode).prompt; };
+    const auto prompt_of = [=](int64_t episode) {
+      return example_of(episode / options.group_size).prompt;
+    };
     return rl::Rollout::Stage{
         std::make_unique<envs::TokenEnvironment>(environment, prompt_of),
         std::make_unique<agents::LanguageModelActor>(actor, sampling, options_.max_new_tokens,

@@ -5,6 +5,7 @@
 
 #include "agents/actors/small_world_actors.h"
 #include "agents/policy_teacher.h"
+#include "envs/grouped_starts.h"
 #include "rl/torch.h"
 
 namespace distill {
@@ -27,7 +28,7 @@ std::unique_ptr<rl::Source> WorldDomain::rollout_of(
 }
 
 std::unique_ptr<rl::Source> WorldDomain::dataset() const {
-  const auto played = rollout_of(options_.teacher, {}, "demonstration", /*own=*/false);
+  const auto played = rollout_of(options_.teacher, {}, "demonstration", /*own=*/false, 1);
   const rl::Trajectory episodes = played->collect(torch::arange(options_.demonstrations), 0);
   return std::make_unique<rl::Recorded>(episodes, options_.seed);
 }
@@ -36,7 +37,7 @@ std::unique_ptr<rl::Source> WorldDomain::rollout(const RolloutOptions& options) 
   const bool is_student = options.actor == "student";
   const agents::SamplingOptions sampling = sampling_of(options.sampling);
   return rollout_of(is_student ? options_.student : options_.teacher, sampling, options.actor,
-                    is_student && sampling.is_plain());
+                    is_student && sampling.is_plain(), options.group_size);
 }
 
 std::unique_ptr<rl::Source> WorldDomain::segments(const SegmentsOptions& options) const {

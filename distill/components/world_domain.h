@@ -38,7 +38,8 @@ class WorldDomain : public Domain {
  private:
   std::unique_ptr<rl::Source> rollout_of(const std::shared_ptr<const agents::MlpPolicy>& policy,
                                          const agents::SamplingOptions& sampling,
-                                         const std::string& role, bool own) const;
+                                         const std::string& role, bool own,
+                                         int64_t group_size) const;
 
   WorldDomainOptions options_;
 };

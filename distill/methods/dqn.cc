@@ -11,27 +11,21 @@ namespace distill {
 
 MethodSpec dqn(const Options& options) {
   SegmentsOptions segments{.worlds = 1, .steps = 4, .explore = "epsilon"};
-  ReplayOptions memory{.capacity = 50000};  // pieces of `steps` steps
+  ReplayOptions memory{.capacity = 50000, .warm_up = 250};  // pieces of `steps` steps
   CopyTargetOptions target;
-  int64_t target_every = target.every;  // updates between copies into the target network
-  TdOptions td;                         // gamma, entropy, double_q, huber_delta
-  bind(options, Bindings{{"worlds", &segments.worlds},
-                         {"steps", &segments.steps},
-                         {"epsilon", &segments.epsilon},
-                         {"explore_share", &segments.explore_share},
-                         {"target_every", &target_every}} +
-                    memory.bindings() + td.bindings());
+  TdOptions td;  // gamma, entropy, double_q, huber_delta, n_steps, lambda, ...
+  bind(options, without(segments.bindings(), {"explore"}) + memory.bindings() +
+                    Bindings{{"target_every", &target.every}} +  // updates between copies
+                    without(td.bindings(), {"bootstrap", "sqil", "demonstrated_share"}));
   segments.check(options);
   memory.check(options);
+  require(target.every >= 1, options, "target_every >= 1");
   td.check(options);
-  require(target_every >= 1, options, "target_every >= 1");
-  target.every = target_every;
 
   const AgentSpec agent{
       .source = {"segments", options_of(segments.bindings())},
       .memory = {"replay", options_of(memory.bindings())},
-      .learners = {{.trains = "student",
-                    .objectives = {{{"td", options_of(td.bindings())}}},
+      .learners = {{.objectives = {{{"td", options_of(td.bindings())}}},
                     .target = {"copy", options_of(target.bindings())}}},
   };
   return {.stages = {{"dqn", agent}}};

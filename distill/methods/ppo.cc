@@ -9,22 +9,19 @@
 namespace distill {
 
 MethodSpec ppo(const Options& options) {
-  int64_t worlds = 8;   // that are played side by side
-  int64_t steps = 128;  // of each before it is learned from
+  SegmentsOptions segments{.worlds = 8, .steps = 128};  // copies of the world, and steps of each
   OnPolicyOptions memory{.epochs = 4};
-  PpoOptions
-      ppo;  // gamma, lambda, clip, value_clip, value_coefficient, entropy_coefficient, normalize
-  bind(options,
-       Bindings{{"worlds", &worlds}, {"steps", &steps}} + memory.bindings() + ppo.bindings());
-  SegmentsOptions segments{.worlds = worlds, .steps = steps};
+  PolicyGradientOptions gradient{.clip = 0.2};  // gamma, lambda, clip, ...
+  bind(options, Bindings{{"worlds", &segments.worlds}, {"steps", &segments.steps}} +
+                    memory.bindings() + without(gradient.bindings(), {"baseline", "group_size"}));
   segments.check(options);
   memory.check(options);
-  ppo.check(options);
+  gradient.check(options);
 
   const AgentSpec agent{
       .source = {"segments", options_of(segments.bindings())},
       .memory = {"on_policy", options_of(memory.bindings())},
-      .learners = {{.trains = "student", .objectives = {{{"ppo", options_of(ppo.bindings())}}}}},
+      .learners = {{.objectives = {{{"policy_gradient", options_of(gradient.bindings())}}}}},
   };
   return {.stages = {{"ppo", agent}}};
 }

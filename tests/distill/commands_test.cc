@@ -278,6 +278,47 @@ TEST_F(CommandsTest, TrainATokenizerThatTheyRead) {
   EXPECT_LE(envs::load_tokenizer(path("words"))->size(), 280);
 }
 
+// V(town) = 0.9^2 * 2 by the detour; every state on the way is visited once.
+TEST_F(CommandsTest, SolveAWorld) {
+  const std::string world = std::string(DECANT_WORLDS) + "/deterministic.yaml";
+  EXPECT_EQ(decant({"solve", world, "--discount", "0.9", "--temperature", "1e-9"}).out,
+            "state         V  best action    soft V  occupancy\n"
+            "town   1.620000  detour       1.620000   1.000000\n"
+            "hill   1.800000  detour       1.800000   0.900000\n"
+            "lake   2.000000  straight     2.000000   0.810000\n"
+            "home   0.000000  -            0.000000   0.729000\n");
+  EXPECT_THAT(decant({"solve", world, "--discount", "0.5"}).out,
+              HasSubstr("town   1.000000  straight"));
+}
+
+// A toss is worth 0.5, buying 0.4: the soft policy finds the toss likelier.
+TEST_F(CommandsTest, SolveAWorldOfFewerActions) {
+  const std::string world = std::string(DECANT_WORLDS) + "/coin.dot";
+  EXPECT_THAT(decant({"solve", world}).out, HasSubstr("here   0.500000  toss"));
+  const Said few = decant({"solve", world, "--top-k", "1"});
+  EXPECT_EQ(few.error, "");
+  EXPECT_THAT(few.out, HasSubstr("here   0.500000  toss         0.500000   1.000000\n"));
+}
+
+TEST_F(CommandsTest, RefuseWorldsWithoutSense) {
+  const std::string world = std::string(DECANT_WORLDS) + "/deterministic.yaml";
+  expect_refused({"solve"}, 2, "decant solve: the option '--file' is required");
+  expect_refused({"solve", "/no/such.yaml"}, 2, "/no/such.yaml: cannot be opened");
+  expect_refused({"solve", world, "--discount", "1"}, 2,
+                 world +
+                     ": with discount 1 every episode must end, but one may go on for ever: "
+                     "town -> hill -> lake -> town");
+  expect_refused({"solve", world, "--discount", "1.5"}, 2, "needs 0 <= discount <= 1, found 1.5");
+  expect_refused({"solve", world, "--temperature", "0"}, 2, "needs temperature > 0");
+  expect_refused({"solve", world, "--top-k", "-1"}, 2, "needs top-k >= 0");
+  const std::string leaky = write("leaky.yaml",
+                                  "states: {a: {start: 1}, b: {terminal: true}}\ntransitions:\n"
+                                  "  - {from: a, action: go, to: b, probability: 0.9}\n");
+  expect_refused(
+      {"solve", leaky}, 2,
+      leaky + ":3: state \"a\", action \"go\": the probabilities sum to 0.9, expected 1");
+}
+
 TEST_F(CommandsTest, RefuseAWrongRunFile) {
   expect_refused({"run", "/no/such.yaml"}, 2, "/no/such.yaml: cannot be opened");
   const std::string file = write("run.yaml", "seed: 1\nstudnt: {path: a}\n");
