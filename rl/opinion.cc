@@ -198,6 +198,11 @@ struct MapFunction : torch::autograd::Function<MapFunction> {
   }
 };
 
+// 0, with a gradient of nothing into the policy: what a sum over no states is.
+Tensor empty_sum(const PolicyOutput& policy) {
+  return policy.features.flatten().narrow(0, 0, 0).sum().to(torch::kFloat32);
+}
+
 bool wants_gradient(const PolicyOutput& policy) {
   return torch::GradMode::is_enabled() &&
          (policy.features.requires_grad() ||
@@ -297,7 +302,7 @@ Tensor map_states(const PolicyOutput& policy, const Trajectory& trajectory, cons
   if (call->rows.index.size(0) == 0) {
     std::vector<int64_t> shape = {trajectory.size(), trajectory.length()};
     if (columns > 0) shape.push_back(columns);
-    return torch::zeros(shape, policy.features.options().dtype(torch::kFloat32));
+    return empty_sum(policy).expand(shape);
   }
   const Tensor values =
       wants_gradient(policy)
@@ -317,7 +322,7 @@ StateSum sum_states(const PolicyOutput& policy, const Trajectory& trajectory, co
     const Tensor values =
         torch::zeros({trajectory.size(), trajectory.length(), static_cast<int64_t>(scale.size())},
                      weight.options());
-    return {policy.features.sum() * 0, values};
+    return {empty_sum(policy), values};
   }
   call->weight = weight.flatten().index_select(0, call->rows.index);
   if (wants_gradient(policy)) {

@@ -18,10 +18,14 @@ std::shared_ptr<const rl::Prior> WorldDomain::teacher(const agents::OfferOptions
 
 std::unique_ptr<rl::Source> WorldDomain::rollout_of(
     const std::shared_ptr<const agents::MlpPolicy>& policy, const agents::SamplingOptions& sampling,
-    const std::string& role, bool own) const {
+    const std::string& role, bool own, int64_t group_size) const {
   const auto stage = [&] {
+    auto world = options_.make_world(/*restarts=*/false);
+    if (group_size > 1) {
+      world = std::make_unique<envs::GroupedStarts>(std::move(world), group_size);
+    }
     return rl::Rollout::Stage{
-        options_.make_world(/*restarts=*/false),
+        std::move(world),
         std::make_unique<agents::MlpActor>(policy, sampling, options_.seed, role)};
   };
   return std::make_unique<rl::Rollout>(stage, options_.threads, own);
