@@ -37,6 +37,7 @@ void ReplayBuffer::add(const Trajectory& batch) {
   batch.validate();
   const bool cut = options_.n_step > 0;
   const Trajectory rows = cut ? transitions(batch, options_.n_step, options_.gamma) : batch;
+  if (rows.size() == 0) return;
   const std::unique_lock lock(guard_->mutex);
   if (!rows_) {
     rows_ = RowStore::make(rows, {.rows = options_.capacity, .bytes = options_.capacity_bytes});

@@ -45,7 +45,6 @@ class RowList : public RowStore {
     }
   }
   int64_t size() const override { return static_cast<int64_t>(rows_.size()); }
-  int64_t bytes() const override { return bytes_; }
   Trajectory select(const std::vector<int64_t>& rows) const override {
     std::vector<Trajectory> chosen;
     for (const int64_t row : rows) chosen.push_back(rows_[static_cast<size_t>(row)]);
@@ -87,12 +86,13 @@ class RowColumns : public RowStore {
     Tensors added = batch.tensors();
     readout_ = batch.actions.prior_readout;
     make_alike(added);
-    const int64_t room = room_for(bytes_of(added) / std::max<int64_t>(1, batch.size()));
+    const int64_t room = room_for(bytes_of(added) / batch.size());
     const int64_t kept = std::min(batch.size(), room);
     if (size_ > room - kept) drop(size_ - (room - kept));
     reserve(size_ + kept, room);
-    for (auto& [name, tensor] : added)
+    for (const auto& [name, tensor] : added) {
       write(columns_.at(name), tensor.narrow(0, batch.size() - kept, kept));
+    }
     size_ += kept;
   }
   void drop(int64_t count) override {
@@ -100,9 +100,6 @@ class RowColumns : public RowStore {
     first_ = size_ == 0 ? 0 : (first_ + count) % allocated_;
   }
   int64_t size() const override { return size_; }
-  int64_t bytes() const override {
-    return allocated_ == 0 ? 0 : bytes_of(columns_) / allocated_ * size_;
-  }
   Trajectory select(const std::vector<int64_t>& rows) const override {
     std::vector<int64_t> places;
     for (const int64_t row : rows) places.push_back((first_ + row) % allocated_);
@@ -145,7 +142,8 @@ class RowColumns : public RowStore {
   }
 
   void reserve(int64_t rows, int64_t room) {
-    if (rows <= allocated_) return;
+    // Rows that became wider may leave no room for as many as before.
+    if (rows <= allocated_ && allocated_ <= room) return;
     const int64_t enough = std::min(std::max(rows, 2 * allocated_), room);
     for (auto& [name, tensor] : columns_) {
       std::vector<int64_t> shape = tensor.sizes().vec();

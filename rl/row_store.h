@@ -29,13 +29,13 @@ class RowStore {
   static std::unique_ptr<RowStore> load(const State& state, const StoreLimits& limits,
                                         std::shared_ptr<const Readout> prior_readout);
 
+  /// @param batch one row or more.
   /// @throws std::invalid_argument if a single row is larger than the limit, or if it lacks a tensor
   ///         that the other rows have.
   virtual void append(const Trajectory& batch) = 0;
   /// The oldest rows leave.
   virtual void drop(int64_t count) = 0;
   virtual int64_t size() const = 0;
-  virtual int64_t bytes() const = 0;
   /// The given rows, 0 being the oldest, padded to the longest of them. Shares nothing that changes.
   virtual Trajectory select(const std::vector<int64_t>& rows) const = 0;
   virtual void save(State& state) const = 0;

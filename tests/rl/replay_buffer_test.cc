@@ -114,6 +114,23 @@ TEST(ReplayBuffer, HoldsNoMoreBytesThanItMay) {
   }
 }
 
+TEST(ReplayBuffer, MakesRoomWhereRowsBecomeWider) {
+  ReplayBuffer memory({.capacity_bytes = 6000}, 1);
+  for (uint64_t i = 0; i < 20; ++i) memory.add(make_batch(6, 1, 30, i, true));
+  const int64_t before = memory.size();
+  memory.add(make_batch(3, 5, 30, 1, true));
+  EXPECT_LT(memory.size(), before);
+  for (int i = 0; i < 20; ++i) memory.sample(4)->validate();
+  State state;
+  memory.save(state);
+  const State columns = state.part("columns");
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : columns.tensors()) {
+    bytes += tensor.numel() * static_cast<int64_t>(tensor.element_size());
+  }
+  EXPECT_LE(bytes, 6000);
+}
+
 TEST(ReplayBuffer, SaysWhenItsBytesAreTooFew) {
   for (const bool text : {false, true}) {
     const Trajectory batch = text ? make_text(6, 5, 1) : make_batch(6, 5, 30, 1, true);
