@@ -16,8 +16,13 @@ void save_mlp(const MlpPolicy& policy, const std::string& folder) {
   fs::create_directories(folder);
   const MlpOptions& options = policy.options();
   const nlohmann::ordered_json config{
-      {"model_type", "mlp"},      {"inputs", options.inputs},         {"actions", options.actions},
-      {"hidden", options.hidden}, {"value_head", options.value_head}, {"dueling", options.dueling}};
+      {"model_type", "mlp"},
+      {"inputs", options.inputs},
+      {"actions", options.actions},
+      {"hidden", options.hidden},
+      {"value_head", options.value_head},
+      {"dueling", options.dueling},
+      {"activation", options.activation == MlpOptions::Activation::relu ? "relu" : "tanh"}};
   const std::string path = folder + "/config.json";
   std::ofstream file(path);
   file << config.dump(2) << '\n';
@@ -40,6 +45,13 @@ std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
     options.hidden = config.at("hidden").get<std::vector<int64_t>>();
     options.value_head = config.at("value_head").get<bool>();
     options.dueling = config.at("dueling").get<bool>();
+    const auto activation = config.at("activation").get<std::string>();
+    if (activation != "tanh" && activation != "relu") {
+      throw std::runtime_error("expected activation \"tanh\" or \"relu\", found \"" + activation +
+                               "\"");
+    }
+    options.activation =
+        activation == "relu" ? MlpOptions::Activation::relu : MlpOptions::Activation::tanh;
   } catch (const std::exception& error) {
     throw std::runtime_error(path + ": " + error.what());
   }

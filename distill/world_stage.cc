@@ -166,9 +166,14 @@ agents::MlpOptions mlp_options(const ModelConfig& model, const rl::EnvironmentSp
                              .hidden = {64, 64},
                              .value_head = false,
                              .seed = seed};
+  std::string activation = "tanh";
   bind(model.config, {{"hidden", &options.hidden},
                       {"value_head", &options.value_head},
-                      {"dueling", &options.dueling}});
+                      {"dueling", &options.dueling},
+                      {"activation", &activation}});
+  require_one_of(activation, {"tanh", "relu"}, model.config, "activation");
+  options.activation = activation == "relu" ? agents::MlpOptions::Activation::relu
+                                            : agents::MlpOptions::Activation::tanh;
   require(!options.hidden.empty() && std::all_of(options.hidden.begin(), options.hidden.end(),
                                                  [](int64_t width) { return width >= 1; }),
           model.config, "hidden: widths of at least 1");

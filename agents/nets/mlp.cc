@@ -41,7 +41,10 @@ MlpPolicy::Layer MlpPolicy::make_layer(int64_t out, int64_t in, double gain) con
 
 Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& observation) const {
   Tensor x = observation;
-  for (const Layer& layer : layers) x = rl::ops::linear(x, layer.weight, layer.bias).tanh();
+  for (const Layer& layer : layers) {
+    x = rl::ops::linear(x, layer.weight, layer.bias);
+    x = options_.activation == MlpOptions::Activation::relu ? x.relu() : x.tanh();
+  }
   return x;
 }
 

@@ -11,9 +11,11 @@ namespace agents {
 struct MlpOptions {
   int64_t inputs = 0;
   int64_t actions = 0;
-  std::vector<int64_t> hidden = {64, 64};  // widths of the layers, tanh between
+  std::vector<int64_t> hidden = {64, 64};  // widths of the layers
   bool value_head = false;                 // a second network of the same shape predicts the return
-  uint64_t seed = 1;                       // of the orthogonal initial weights
+  enum class Activation { tanh, relu };
+  Activation activation = Activation::tanh;  // between the layers
+  uint64_t seed = 1;                         // of the orthogonal initial weights
   bool dueling = false;  // logits are V + A - mean A, each of a last hidden layer of its own
 };
 
