@@ -25,13 +25,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # What we name, and of what that depends on the libraries proper, not the system below them.
-wanted=(libboost-dev libboost-graph-dev libboost-program-options-dev libtbb-dev libyaml-cpp-dev nlohmann-json3-dev
-  libpcre2-dev libutf8proc-dev libspdlog-dev libgtest-dev libgmock-dev
+wanted=(libboost-dev libboost-graph-dev libboost-program-options-dev libtbb-dev libyaml-cpp-dev
+  nlohmann-json3-dev libpcre2-dev libutf8proc-dev libspdlog-dev libgtest-dev libgmock-dev
   libbenchmark-dev)
 ours='^(lib(boost|tbb|yaml-cpp|pcre2|utf8proc|spdlog|fmt|gtest|gmock|benchmark)|nlohmann)'
 packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
-  --no-replaces --no-enhances "${wanted[@]}" | grep -E "$ours" | grep -vE 'boost-(test|serialization)' |
-  sort -u)
+  --no-replaces --no-enhances "${wanted[@]}" |
+  grep -E "$ours" | grep -vE 'boost-(test|serialization)' | sort -u)
 mkdir "$work/debs" "$work/all"
 # shellcheck disable=SC2086  # one word per package
 (cd "$work/debs" && apt-get -o APT::Sandbox::User=root download -q $packages)

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "distill/check.h"
+#include "distill/components/worlds.h"
 #include "distill/svg.h"
 #include "distill/yaml.h"
 #include "tests/distill/expect_error.h"
@@ -155,6 +156,40 @@ TEST_F(WorldStages, AreCheckedBeforeTheyRun) {
   EXPECT_THAT(problems("student: {config: {hidden: [0]}}\n"),
               testing::ElementsAre(testing::HasSubstr("widths of at least 1")));
   EXPECT_THAT(problems("student: {config: {hidden: [4]}}\n"), testing::IsEmpty());
+}
+
+TEST(Worlds, AreMadeFromWhatARunFileSays) {
+  const std::vector<std::pair<std::string, int64_t>> observed = {
+      {"name: acrobot", 6},
+      {"name: bandit\nmean_rewards: [1, 2]", 1},
+      {"name: cart_pole", 4},
+      {"name: chain\nlength: 7", 7},
+      {"name: graph\nfile: " DECANT_WORLDS "/slippery.yaml", 5},
+      {"name: grid\nmap: [SF, HG]", 4},
+      {"name: mountain_car", 2}};
+  ASSERT_EQ(observed.size(), world_names().size());
+  for (const auto& [text, size] : observed) {
+    ComponentSpec spec("", parse_yaml(text, "run.yaml"));
+    spec.name = *spec.options.find("name")->as<std::string>();
+    spec.options.erase("name");
+    const auto world = make_world(spec, {.seed = 1, .restarts = true});
+    EXPECT_EQ(world->spec().observation.shape, std::vector<int64_t>{size}) << text;
+    EXPECT_TRUE(world->spec().restarts);
+  }
+}
+
+TEST(Worlds, NameWhatTheyCannotBeMadeFrom) {
+  expect_error(
+      [] {
+        make_world({"bandit", {{"mean_rewards", Value::List{}}}}, {});
+      },
+      "a bandit has at least one arm", false);
+  expect_error(
+      [] {
+        make_world({"graph", {{"file", "/no/such.yaml"}}}, {});
+      },
+      "world graph: /no/such.yaml: cannot be opened", false);
+  expect_error([] { make_world({"gird", {}}, {}); }, "did you mean \"grid\"?", false);
 }
 
 TEST(LineChart, LeavesOutWhatIsNotFinite) {
