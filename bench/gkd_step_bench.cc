@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "agents/language_model.h"
+#include "agents/lm_teacher.h"
 #include "agents/weights.h"
 #include "distill/components/components.h"
 #include "distill/device.h"

@@ -14,7 +14,7 @@ namespace distill {
 MethodSpec bellman(const Options& options) {
   std::string source = "dataset";  // or "teacher", "student": who writes the responses
   Value actions = Options{{"name", "top_p"}, {"p", 0.8}};  // the reduced action space
-  SoftTdOptions td;          // gamma, alpha, chi2, gauge, q_min, tail, out_of_set
+  SoftTdOptions td;          // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
   double lm_weight = 1;      // weight of language modelling on the same responses, >= 0
   double kd_ratio = 0.5;     // of that, the teacher's share; the rest is the written token's
   SamplingOptions sampling;  // how the teacher or the student writes
@@ -22,7 +22,8 @@ MethodSpec bellman(const Options& options) {
                          {"actions", &actions},
                          {"lm_weight", &lm_weight},
                          {"kd_ratio", &kd_ratio}} +
-                    td.bindings() + sampling.bindings());
+                    without(td.bindings(), {"demonstrated_share", "chi2_on_own"}) +
+                    sampling.bindings());
   require_one_of(source, {"dataset", "teacher", "student"}, options, "source");
   require(lm_weight >= 0, options, "lm_weight >= 0");
   require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");

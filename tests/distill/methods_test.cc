@@ -74,7 +74,7 @@ TEST(Registry, NamesTheNearestMethod) {
       [] {
         find_method("gdk", {"run.yaml", 3, 9});
       },
-      "run.yaml:3:9: unknown method \"gdk\"; did you mean \"gkd\"? known: bellman, dqn, ",
+      "run.yaml:3:9: unknown method \"gdk\"; did you mean \"gkd\"? known: a2c, bellman, ",
       /*is_whole=*/false);
 }
 

@@ -120,7 +120,7 @@ TEST_F(WorldStages, LearningFromRewardsGoesOnWhereItWasInterrupted) {
   const std::string train = "train: {steps: 60, batch_size: 4, learning_rate: 1.0e-2}\n";
   const std::vector<std::string> methods = {
       "method: {name: ppo, worlds: 6, steps: 7}\n",
-      "method: {name: dqn, worlds: 2, steps: 3, capacity: 30, target_every: 7}\n"};
+      "method: {name: dqn, worlds: 2, steps: 3, capacity: 30, warm_up: 10, target_every: 7}\n"};
   for (const std::string& method : methods) {
     const std::string rest = value_head + method + train;
     const RunConfig whole = config("whole", rest), parts = config("parts", rest);
