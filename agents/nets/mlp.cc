@@ -34,9 +34,16 @@ MlpPolicy::MlpPolicy(MlpOptions options) : options_(std::move(options)) {
 }
 
 MlpPolicy::Layer MlpPolicy::make_layer(int64_t out, int64_t in, double gain) const {
-  Tensor weight = torch::empty({out, in});
-  torch::nn::init::orthogonal_(weight, gain);
-  return {weight.requires_grad_(), torch::zeros({out}).requires_grad_()};
+  Tensor weight = torch::empty({out, in}), bias = torch::zeros({out});
+  if (options_.activation == MlpOptions::Activation::relu) {
+    // Kinks off the origin, or inputs of small range would hardly be told apart.
+    const double bound = 1 / std::sqrt(static_cast<double>(in));
+    weight.uniform_(-bound, bound);
+    bias.uniform_(-bound, bound);
+  } else {
+    torch::nn::init::orthogonal_(weight, gain);
+  }
+  return {weight.requires_grad_(), bias.requires_grad_()};
 }
 
 Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& observation) const {

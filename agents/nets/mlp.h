@@ -13,9 +13,11 @@ struct MlpOptions {
   int64_t actions = 0;
   std::vector<int64_t> hidden = {64, 64};  // widths of the layers
   bool value_head = false;                 // a second network of the same shape predicts the return
+  /// Between the layers. It also decides how weights begin: orthogonal (tanh), or uniform in
+  /// 1 / sqrt(inputs) with biases (relu).
   enum class Activation { tanh, relu };
-  Activation activation = Activation::tanh;  // between the layers
-  uint64_t seed = 1;                         // of the orthogonal initial weights
+  Activation activation = Activation::tanh;
+  uint64_t seed = 1;     // of the initial weights
   bool dueling = false;  // logits are V + A - mean A, each of a last hidden layer of its own
 };
 
