@@ -20,6 +20,7 @@ void save_mlp(const MlpPolicy& policy, const std::string& folder) {
       {"inputs", options.inputs},
       {"actions", options.actions},
       {"hidden", options.hidden},
+      {"input_scale", options.input_scale},
       {"value_head", options.value_head},
       {"dueling", options.dueling},
       {"activation", options.activation == MlpOptions::Activation::relu ? "relu" : "tanh"}};
@@ -43,6 +44,7 @@ std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
     options.inputs = config.at("inputs").get<int64_t>();
     options.actions = config.at("actions").get<int64_t>();
     options.hidden = config.at("hidden").get<std::vector<int64_t>>();
+    options.input_scale = config.at("input_scale").get<std::vector<double>>();
     options.value_head = config.at("value_head").get<bool>();
     options.dueling = config.at("dueling").get<bool>();
     const auto activation = config.at("activation").get<std::string>();

@@ -168,6 +168,7 @@ agents::MlpOptions mlp_options(const ModelConfig& model, const rl::EnvironmentSp
                              .seed = seed};
   std::string activation = "tanh";
   bind(model.config, {{"hidden", &options.hidden},
+                      {"input_scale", &options.input_scale},
                       {"value_head", &options.value_head},
                       {"dueling", &options.dueling},
                       {"activation", &activation}});
@@ -177,6 +178,9 @@ agents::MlpOptions mlp_options(const ModelConfig& model, const rl::EnvironmentSp
   require(!options.hidden.empty() && std::all_of(options.hidden.begin(), options.hidden.end(),
                                                  [](int64_t width) { return width >= 1; }),
           model.config, "hidden: widths of at least 1");
+  require(options.input_scale.empty() ||
+              static_cast<int64_t>(options.input_scale.size()) == options.inputs,
+          model.config, "input_scale: a number for each input of the world");
   return options;
 }
 

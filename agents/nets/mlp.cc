@@ -17,6 +17,12 @@ using rl::Tensor;
 MlpPolicy::MlpPolicy(MlpOptions options) : options_(std::move(options)) {
   rl::require(options_.inputs >= 1 && options_.actions >= 1 && !options_.hidden.empty(),
               "a perceptron needs inputs, actions and a hidden layer");
+  if (!options_.input_scale.empty()) {
+    rl::require(static_cast<int64_t>(options_.input_scale.size()) == options_.inputs,
+                "input_scale: expected " + std::to_string(options_.inputs) + " numbers, found " +
+                    std::to_string(options_.input_scale.size()));
+    input_scale_ = torch::tensor(options_.input_scale, torch::kFloat32);
+  }
   // Gains as usual for policy gradients: hidden layers sqrt(2), an even policy, an even value.
   torch::manual_seed(options_.seed);
   int64_t in = options_.inputs;
@@ -47,7 +53,7 @@ MlpPolicy::Layer MlpPolicy::make_layer(int64_t out, int64_t in, double gain) con
 }
 
 Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& observation) const {
-  Tensor x = observation;
+  Tensor x = input_scale_.defined() ? observation * input_scale_ : observation;
   for (const Layer& layer : layers) {
     x = rl::ops::linear(x, layer.weight, layer.bias);
     x = options_.activation == MlpOptions::Activation::relu ? x.relu() : x.tanh();

@@ -12,7 +12,9 @@ struct MlpOptions {
   int64_t inputs = 0;
   int64_t actions = 0;
   std::vector<int64_t> hidden = {64, 64};  // widths of the layers
-  bool value_head = false;                 // a second network of the same shape predicts the return
+  /// What each input is multiplied by, so that all have about one size; empty: 1.
+  std::vector<double> input_scale = {};
+  bool value_head = false;  // a second network of the same shape predicts the return
   /// Between the layers. It also decides how weights begin: orthogonal (tanh), or uniform in
   /// 1 / sqrt(inputs) with biases (relu).
   enum class Activation { tanh, relu };
@@ -48,6 +50,7 @@ class MlpPolicy : public rl::PolicyModel {
   rl::Tensor features(const std::vector<Layer>& layers, const rl::Tensor& observation) const;
 
   MlpOptions options_;
+  rl::Tensor input_scale_;  // float32[inputs], or undefined
   std::vector<Layer> policy_layers_, value_layers_;
   Layer policy_head_, value_head_;
   Layer dueling_head_;  // V of a dueling network; policy_head_ is its A
