@@ -4,6 +4,7 @@
 #ifndef __clang__
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <boost/graph/adjacency_list.hpp>
 #ifndef __clang__
