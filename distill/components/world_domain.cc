@@ -24,9 +24,8 @@ std::unique_ptr<rl::Source> WorldDomain::rollout_of(
     if (group_size > 1) {
       world = std::make_unique<envs::GroupedStarts>(std::move(world), group_size);
     }
-    return rl::Rollout::Stage{
-        std::move(world),
-        std::make_unique<agents::MlpActor>(policy, sampling, options_.seed, role)};
+    return rl::Rollout::Stage{std::move(world), std::make_unique<agents::MlpActor>(
+                                                    policy, sampling, options_.seed, role)};
   };
   return std::make_unique<rl::Rollout>(stage, options_.threads, own);
 }

@@ -1,0 +1,39 @@
+#include "rl/source.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "rl/torch.h"
+#include "tests/toy/readout_policy.h"
+
+namespace rl {
+namespace {
+
+std::vector<int64_t> episodes_of(const Trajectory& t) {
+  const Tensor ids = t.episode.contiguous();
+  return {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + ids.numel()};
+}
+
+TEST(Recorded, GoesThroughAllEpisodesBeforeAnyComesAgain) {
+  Recorded source(toy::make_batch(7, 3, 4, 1, false), 5);
+  const auto first = episodes_of(source.collect(torch::arange(0, 7), 0));
+  const auto second = episodes_of(source.collect(torch::arange(7, 14), 0));
+  EXPECT_EQ(std::set(first.begin(), first.end()).size(), 7u);
+  EXPECT_EQ(std::set(second.begin(), second.end()).size(), 7u);
+  EXPECT_NE(first, second);
+}
+
+// What is collected depends on the ids alone, not on what was collected before.
+TEST(Recorded, IsAFunctionOfTheEpisodeIds) {
+  const Trajectory batch = toy::make_batch(7, 3, 4, 1, false);
+  Recorded whole(batch, 5), parts(batch, 5);
+  const auto all = episodes_of(whole.collect(torch::arange(0, 12), 0));
+  auto joined = episodes_of(parts.collect(torch::arange(9, 12), 0));
+  const auto head = episodes_of(parts.collect(torch::arange(0, 9), 0));
+  joined.insert(joined.begin(), head.begin(), head.end());
+  EXPECT_EQ(all, joined);
+}
+
+}  // namespace
+}  // namespace rl
