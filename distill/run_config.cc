@@ -306,6 +306,12 @@ TokenizerConfig default_tokenizer(const StageConfig& stage) {
                                  "model of it comes from a folder or a stage");
 }
 
+// What a perceptron's model cannot be.
+void check_perceptron(const ModelConfig& model) {
+  if (model.layers_of) throw error_at(model.mark, "layers_of: a perceptron has no layers to take");
+  if (model.dtype != "float32") throw error_at(model.mark, "dtype: a perceptron is float32");
+}
+
 // The top level's section with the stage's own laid over it; nothing where neither is given.
 std::optional<Options> section(const std::string& name, const Options& top, const Options& own) {
   const Value* below = top.find(name);
@@ -388,6 +394,12 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
     if (!given.contains("train")) throw missing("train: {steps: ...}, or a budget");
     stage.method = to_method(given["method"]);
     stage.train = to_train(given["train"], in_world);
+  }
+  if (in_world) {
+    for (const auto* model : {&stage.teacher, &stage.student}) {
+      if (*model) check_perceptron(**model);
+    }
+    for (const auto& [model_name, model] : stage.evaluate.models) check_perceptron(model);
   }
   check_stage(stage);
   if (!in_world && kind != StageKind::kTokenizer && stage.tokenizer.path.empty() &&
@@ -566,6 +578,9 @@ RunConfig to_run_config(Options options, const std::string& file) {
   } else {
     require(!stages.empty(), options, "stages: at least one");
     run.stages = to_stages(stages, options);
+  }
+  for (const StageConfig& stage : run.stages) {
+    require(!stage.world || run.device == "cpu", options, "device: cpu where a world is acted in");
   }
   resolve_references(run.stages);
   sort_stages(run.stages);

@@ -142,6 +142,11 @@ TEST_F(WorldStages, RefuseWhatAWorldHasNot) {
                "method: expected", /*is_whole=*/false);
   expect_error([&] { config("a", student + "method: {name: ppo}\ntrain: {tokens: 5}\n"); },
                "train.tokens: a world has no tokens", /*is_whole=*/false);
+  const std::string rest = "method: {name: ppo}\ntrain: {steps: 5}\n";
+  expect_error([&] { config("a", "device: cuda\n" + student + rest); },
+               "device: cpu where a world is acted in", /*is_whole=*/false);
+  expect_error([&] { config("a", "student: {config: {hidden: [4]}, dtype: bfloat16}\n" + rest); },
+               "dtype: a perceptron is float32", /*is_whole=*/false);
   expect_error([&] { run(config("a", student + "method: {name: sft}\ntrain: {steps: 5}\n")); },
                "the stage needs a teacher", /*is_whole=*/false);
 }
