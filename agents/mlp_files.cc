@@ -11,6 +11,11 @@
 
 namespace agents {
 namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kClosed = "closed_actions";
+
+}  // namespace
 
 void save_mlp(const MlpPolicy& policy, const std::string& folder) {
   fs::create_directories(folder);
@@ -28,7 +33,9 @@ void save_mlp(const MlpPolicy& policy, const std::string& folder) {
   std::ofstream file(path);
   file << config.dump(2) << '\n';
   if (!file.flush()) throw std::runtime_error(path + ": cannot be written");
-  rl::write_safetensors(folder + "/model.safetensors", policy.parameters());
+  rl::NamedTensors tensors = policy.parameters();
+  if (options.closed_actions.defined()) tensors.emplace_back(kClosed, options.closed_actions);
+  rl::write_safetensors(folder + "/model.safetensors", tensors);
 }
 
 std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
@@ -57,8 +64,9 @@ std::shared_ptr<MlpPolicy> load_mlp(const std::string& folder) {
   } catch (const std::exception& error) {
     throw std::runtime_error(path + ": " + error.what());
   }
-  auto policy = std::make_shared<MlpPolicy>(options);
   const rl::SafetensorsFile weights(folder + "/model.safetensors");
+  if (weights.contains(kClosed)) options.closed_actions = weights.tensor(kClosed).clone();
+  auto policy = std::make_shared<MlpPolicy>(options);
   torch::NoGradGuard no_grad;
   for (const auto& [name, parameter] : policy->parameters()) {
     const rl::Tensor found = weights.tensor(name);

@@ -1,8 +1,10 @@
 #include "agents/policy_teacher.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
+#include "agents/nets/mlp.h"
 #include "rl/check.h"
 #include "rl/torch.h"
 
@@ -22,10 +24,25 @@ rl::ActionSet PolicyTeacher::judge(const rl::Trajectory& t) const {
   const rl::PolicyOutput output = policy_->evaluate(t);
   const Tensor logits = output.readout.logits(output.features.flatten(0, 1));
   const Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
-  return offer((logits / options_.temperature).log_softmax(-1), options_, taken)
-      .map([&](const Tensor& x) {
-        return x.unflatten(0, {t.size(), t.length()});
-      });
+  const Tensor log_probs = (logits / options_.temperature).log_softmax(-1);
+  return offer_open(log_probs, taken).map([&](const Tensor& x) {
+    return x.unflatten(0, {t.size(), t.length()});
+  });
+}
+
+// What a state does not offer is no action of any set.
+rl::ActionSet PolicyTeacher::offer_open(const Tensor& log_probs, const Tensor& taken) const {
+  const Tensor closed = log_probs < kClosedLogit / 2;
+  if (!closed.any().item<bool>()) return offer(log_probs, options_, taken);
+  OfferOptions options = options_;
+  if (options.kind == OfferOptions::Kind::all) {
+    options.kind = OfferOptions::Kind::top_k;
+    options.max_actions = log_probs.size(-1);
+  }
+  rl::ActionSet set = offer(log_probs.masked_fill(closed, -std::numeric_limits<double>::infinity()),
+                            options, taken);
+  set.ids = set.ids.masked_fill(set.prior_log_probs.isinf(), -1);
+  return set;
 }
 
 }  // namespace agents

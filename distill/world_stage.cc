@@ -15,6 +15,7 @@
 #include "distill/training.h"
 #include "distill/world_evaluation.h"
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {
@@ -28,7 +29,11 @@ constexpr const char* kSteps = "evaluation/environment_steps";
 void expect_fits(const agents::MlpOptions& policy, const rl::EnvironmentSpec& world,
                  const ModelConfig& model) {
   const int64_t inputs = world.observation.shape.back();
-  if (policy.inputs == inputs && policy.actions == world.action_count) return;
+  if (policy.inputs == inputs && policy.actions == world.action_count) {
+    const rl::Tensor &its = policy.closed_actions, &worlds = world.closed_actions;
+    if (its.defined() == worlds.defined() && (!its.defined() || its.equal(worlds))) return;
+    throw error_at(model.mark, "a policy of a world whose states offer other actions");
+  }
   throw error_at(model.mark, "a policy of " + std::to_string(policy.inputs) + " inputs and " +
                                  std::to_string(policy.actions) +
                                  " actions does not fit a world of " + std::to_string(inputs) +
@@ -42,11 +47,6 @@ class WorldStage {
       : run_(run), stage_(stage), paths_(paths), events_(events) {
     const auto world = make(/*restarts=*/false, "evaluation");
     spec_ = world->spec();
-    if (spec_.max_actions != spec_.action_count) {
-      throw error_at(stage.world->options.mark,
-                     "world " + stage.world->name +
-                         ": a perceptron learns only where every state offers the same actions");
-    }
     if (stage.teacher) teacher_ = load(*stage.teacher, "teacher");
     if (stage.student) student_ = load(*stage.student, "student");
     task_ = {.make_world = [this] { return make(/*restarts=*/false, "evaluation"); },
@@ -165,7 +165,8 @@ agents::MlpOptions mlp_options(const ModelConfig& model, const rl::EnvironmentSp
                              .actions = world.action_count,
                              .hidden = {64, 64},
                              .value_head = false,
-                             .seed = seed};
+                             .seed = seed,
+                             .closed_actions = world.closed_actions};
   std::string activation = "tanh";
   bind(model.config, {{"hidden", &options.hidden},
                       {"input_scale", &options.input_scale},

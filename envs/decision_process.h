@@ -20,9 +20,9 @@ namespace envs {
 /// A state of a finite decision process.
 struct StateNode {
   std::string name;
-  bool terminal = false;  // the episode ends here, for good
-  double start = 0;       // weight with which episodes begin here
-  std::string place;      // where it was written, "world.yaml:7"; for messages
+  bool terminal = false;   // the episode ends here, for good
+  double start = 0;        // weight with which episodes begin here
+  std::string place = {};  // where it was written, "world.yaml:7"; for messages
 };
 
 /// One thing that an action may lead to: an edge to the state that comes next.
@@ -30,7 +30,7 @@ struct OutcomeEdge {
   int64_t action = 0;      // an index of `DecisionProcess::actions`
   double probability = 1;  // given state and action
   double reward = 0;       // paid on the way
-  std::string place;
+  std::string place = {};
 };
 
 using DecisionGraph =

@@ -135,12 +135,32 @@ double soft_maximum(const std::vector<double>& q, double temperature) {
   return top + temperature * std::log(sum);
 }
 
+double entropy(const std::vector<double>& probabilities) {
+  double nats = 0;
+  for (const double p : probabilities) nats -= p > 0 ? p * std::log(p) : 0;
+  return nats;
+}
+
+void check_temperature(bool in_range, const std::string& range, double temperature) {
+  if (in_range && std::isfinite(temperature)) return;
+  throw std::invalid_argument("needs temperature " + range + ", found " +
+                              std::to_string(temperature));
+}
+
 }  // namespace
 
 Solution evaluate(const DecisionProcess& process, const BySlot& policy, double discount) {
+  return evaluate_soft(process, policy, discount, 0);
+}
+
+Solution evaluate_soft(const DecisionProcess& process, const BySlot& policy, double discount,
+                       double temperature) {
   check_policy(process, policy, discount);
+  check_temperature(temperature >= 0, ">= 0", temperature);
+  std::vector<double> bonus(policy.size(), 0);
+  for (size_t s = 0; s < policy.size(); ++s) bonus[s] = temperature * entropy(policy[s]);
   Solution result = fixed_point(process, discount, [&](size_t s, const std::vector<double>& q) {
-    return std::inner_product(q.begin(), q.end(), policy[s].begin(), 0.0);
+    return std::inner_product(q.begin(), q.end(), policy[s].begin(), bonus[s]);
   });
   result.policy = policy;
   return result;
@@ -157,9 +177,7 @@ Solution solve(const DecisionProcess& process, double discount) {
 
 Solution solve_soft(const DecisionProcess& process, double discount, double temperature) {
   validate_discount(process, discount);
-  if (!(temperature > 0) || !std::isfinite(temperature)) {
-    throw std::invalid_argument("needs temperature > 0, found " + std::to_string(temperature));
-  }
+  check_temperature(temperature > 0, "> 0", temperature);
   Solution result = fixed_point(process, discount, [&](size_t, const std::vector<double>& q) {
     return soft_maximum(q, temperature);
   });

@@ -25,6 +25,14 @@ struct Solution {
 /// @throws std::runtime_error if that takes too long: episodes end too rarely.
 Solution evaluate(const DecisionProcess& process, const BySlot& policy, double discount);
 
+/// The same for who is also paid `temperature` for each nat of the policy's entropy, in the state that is
+/// being left: Q(s, a) = r + discount V(s'), V(s) = sum_a policy(a) (Q(s, a) - temperature log policy(a)).
+///
+/// @param temperature >= 0.
+/// @throws as `evaluate`.
+Solution evaluate_soft(const DecisionProcess& process, const BySlot& policy, double discount,
+                       double temperature);
+
 /// The best there is: value iteration. Of equally good actions the policy takes the one with the lowest
 /// id.
 ///

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rl/random.h"
+#include "rl/torch.h"
 
 namespace envs {
 namespace {
@@ -17,11 +18,23 @@ bool offer_everything(const DecisionProcess& process) {
   return true;
 }
 
+rl::Tensor closed_actions(const DecisionProcess& process) {
+  rl::Tensor closed = torch::zeros({process.state_count(), process.action_count()}, torch::kBool);
+  const auto all_offers = offers_of(process);
+  for (size_t state = 0; state < all_offers.size(); ++state) {
+    if (all_offers[state].empty()) continue;  // nobody acts where an episode is over
+    rl::Tensor row = closed[static_cast<int64_t>(state)].fill_(true);
+    for (const Offer& offer : all_offers[state]) row[offer.action] = false;
+  }
+  return closed;
+}
+
 rl::EnvironmentSpec checked_spec(const DecisionProcess& process, const GraphWorldOptions& options) {
   validate(process);
   size_t slots = 0;
   for (const std::vector<Offer>& offers : offers_of(process))
     slots = std::max(slots, offers.size());
+  const bool every_action = offer_everything(process);
   return {.observation = {.name = "state",
                           .shape = {process.state_count()},
                           .minimum = 0,
@@ -29,7 +42,8 @@ rl::EnvironmentSpec checked_spec(const DecisionProcess& process, const GraphWorl
           .restarts = options.restarts,
           .action_count = process.action_count(),
           .max_actions = static_cast<int64_t>(slots),
-          .max_episode_steps = options.max_episode_steps};
+          .max_episode_steps = options.max_episode_steps,
+          .closed_actions = every_action ? rl::Tensor() : closed_actions(process)};
 }
 
 // The index at which the sum of the probabilities passes `point`, in [0, 1).

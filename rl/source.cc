@@ -28,10 +28,15 @@ class Recorder {
 
   // One step: what was seen, what was done, what it led to.
   void add(const TimeStep& now, const Choice& choice, const TimeStep& next) {
-    steps_.push_back({rows_, spec_.observation_is_prefix ? Tensor() : now.observation, now.actions,
-                      choice.action_ids, choice.log_prob, next.reward, next.discount, alive_,
+    steps_.push_back({rows_,
+                      {spec_.observation_is_prefix ? Tensor() : now.observation, now.actions},
+                      choice.action_ids,
+                      choice.log_prob,
+                      next.reward,
+                      next.discount,
+                      alive_,
                       alive_.logical_and(next.last).logical_and(next.discount != 0)});
-    if (!spec_.observation_is_prefix) after_ = next.observation;
+    after_ = {spec_.observation_is_prefix ? Tensor() : next.observation, next.actions};
     alive_ = spec_.restarts ? next.last.logical_not() : alive_.logical_and(next.last.logical_not());
   }
 
@@ -41,7 +46,9 @@ class Recorder {
     leave();
     rows_ = rows_.index_select(0, kept);
     alive_ = alive_.index_select(0, kept);
-    if (after_.defined()) after_ = after_.index_select(0, kept);
+    const auto pick = [&](const Tensor& x) { return x.index_select(0, kept); };
+    if (after_.observation.defined()) after_.observation = pick(after_.observation);
+    after_.actions = after_.actions.map(pick);
   }
 
   // @param cut whether rows still alive were cut here and have one more state.
@@ -57,7 +64,7 @@ class Recorder {
     Trajectory t{.observation = {},
                  .start = {},
                  .action = blank(s0.action),
-                 .actions = s0.actions.map(blank),
+                 .actions = s0.seen.actions.map(blank),
                  .behavior_log_prob = blank(s0.log_prob),
                  .reward = blank(s0.reward),
                  .discount = blank(s0.discount),
@@ -66,30 +73,23 @@ class Recorder {
                  .episode = first_.episode,
                  .own = torch::full({first_.size()}, own, first_.last.options()),
                  .notes = {}};
-    if (!spec_.observation_is_prefix) t.observation = blank(s0.observation);
+    if (!spec_.observation_is_prefix) t.observation = blank(s0.seen.observation);
     for (int64_t c = 0; c < steps; ++c) {
       const Step& s = steps_[static_cast<size_t>(c)];
-      const auto put = [&](Tensor& to, const Tensor& value) {
-        if (value.defined()) to.select(1, c).index_copy_(0, s.rows, value);
-      };
+      const auto put = [&](Tensor& to, const Tensor& value) { place(to, value, c, s.rows); };
       put(t.action, s.action.masked_fill(s.alive.logical_not(), 0));
-      put(t.actions.ids, s.actions.ids);
-      put(t.actions.prior_log_probs, s.actions.prior_log_probs);
-      put(t.actions.tail_log_prob, s.actions.tail_log_prob);
       put(t.behavior_log_prob, s.log_prob * s.alive);
       put(t.reward, s.reward * s.alive);
       put(t.discount, s.discount * s.alive);
       put(t.mask, s.alive);
-      put(t.observation, s.observation);
+      place(t, s.seen, c, s.rows);
       t.state_mask.select(1, c).index_put_(
           {s.rows}, s.alive.logical_or(t.state_mask.select(1, c).index_select(0, s.rows)));
       // The state after a truncated end exists too.
       t.state_mask.select(1, c + 1).index_copy_(0, s.rows, s.truncated);
     }
-    if (!spec_.observation_is_prefix) leave();
-    for (const Departure& d : departures_) {
-      t.observation.select(1, d.column).index_copy_(0, d.rows, d.observation);
-    }
+    leave();
+    for (const Departure& d : departures_) place(t, d.seen, d.column, d.rows);
     if (cut) {
       t.state_mask.select(1, steps).index_copy_(
           0, rows_, alive_.logical_or(t.state_mask.select(1, steps).index_select(0, rows_)));
@@ -99,21 +99,40 @@ class Recorder {
   }
 
  private:
-  struct Step {
-    Tensor rows, observation;
+  // What a state shows.
+  struct Seen {
+    Tensor observation;  // undefined for prefixes
     ActionSet actions;
+  };
+
+  struct Step {
+    Tensor rows;
+    Seen seen;
     Tensor action, log_prob, reward, discount, alive, truncated;
   };
 
   // What the last step led to, of rows whose next step is not recorded.
   struct Departure {
     int64_t column;
-    Tensor rows, observation;
+    Tensor rows;
+    Seen seen;
   };
 
   void leave() {
-    if (after_.defined())
+    if (!steps_.empty()) {
       departures_.push_back({static_cast<int64_t>(steps_.size()), rows_, after_});
+    }
+  }
+
+  static void place(Tensor& to, const Tensor& value, int64_t column, const Tensor& rows) {
+    if (value.defined()) to.select(1, column).index_copy_(0, rows, value);
+  }
+
+  static void place(Trajectory& to, const Seen& seen, int64_t column, const Tensor& rows) {
+    place(to.observation, seen.observation, column, rows);
+    place(to.actions.ids, seen.actions.ids, column, rows);
+    place(to.actions.prior_log_probs, seen.actions.prior_log_probs, column, rows);
+    place(to.actions.tail_log_prob, seen.actions.tail_log_prob, column, rows);
   }
 
   // A prefix is what stood there first, followed by the actions.
@@ -124,15 +143,16 @@ class Recorder {
         {first_.observation, torch::zeros({first_.size(), steps}, first_.observation.options())},
         1);
     const Tensor actions = t.action.narrow(1, 0, steps), taken = t.mask.narrow(1, 0, steps);
-    const Tensor place =
+    const Tensor position =
         first_.length.unsqueeze(1) + torch::arange(steps, first_.length.options()).unsqueeze(0);
-    const Tensor old = t.observation.gather(1, place);
-    t.observation.scatter_(1, place, torch::where(taken, actions, old));
+    const Tensor old = t.observation.gather(1, position);
+    t.observation.scatter_(1, position, torch::where(taken, actions, old));
   }
 
   const EnvironmentSpec& spec_;
   TimeStep first_;
-  Tensor rows_, alive_, after_;
+  Tensor rows_, alive_;
+  Seen after_;
   std::vector<Step> steps_;
   std::vector<Departure> departures_;
 };

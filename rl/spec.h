@@ -26,6 +26,9 @@ struct EnvironmentSpec {
   int64_t action_count = 0;            // actions in all; ids are 0 .. action_count - 1
   int64_t max_actions = 0;             // slots K of the action sets it offers
   int64_t max_episode_steps = 0;       // an episode is truncated after so many steps
+  /// bool[states, action_count], where observations are one-hot: actions that a state does not offer.
+  /// Undefined: every state offers every action, or the action sets alone say which.
+  Tensor closed_actions = {};
 };
 
 }  // namespace rl

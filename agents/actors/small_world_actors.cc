@@ -30,19 +30,20 @@ EpsilonGreedy::EpsilonGreedy(std::shared_ptr<const MlpPolicy> policy,
 
 rl::Choice EpsilonGreedy::act(const rl::TimeStep& now) {
   torch::NoGradGuard no_grad;
-  const Tensor logits = policy_->logits(now.observation);
-  const auto actions = static_cast<double>(logits.size(-1));
   const double epsilon = epsilon_(progress_);
+  const Tensor logits = policy_->logits(now.observation);
   const Tensor greedy = logits.argmax(-1);
-  const Tensor random =
-      (rl::uniform(action_key_, now.episode, now.step) * actions).to(torch::kInt64);
+  // Actions on offer come first in their set.
+  const rl::ActionSet& open = now.actions;
+  const Tensor count = open.is_full()
+                           ? torch::full(greedy.sizes(), logits.size(-1), torch::kFloat64)
+                           : open.valid().sum(-1).to(torch::kFloat64);
+  const Tensor slot = (rl::uniform(action_key_, now.episode, now.step) * count).to(torch::kInt64);
+  const Tensor random = open.is_full() ? slot : open.ids.gather(-1, slot.unsqueeze(-1)).squeeze(-1);
   const Tensor explores = rl::uniform(explore_key_, now.episode, now.step) < epsilon;
   const Tensor chosen = torch::where(explores, random, greedy);
-  const Tensor prob =
-      torch::where(chosen == greedy, torch::full_like(logits.select(-1, 0), 1 - epsilon),
-                   torch::zeros_like(logits.select(-1, 0))) +
-      epsilon / actions;
-  return {chosen, prob.log()};
+  const Tensor prob = (chosen == greedy) * (1 - epsilon) + epsilon * count.reciprocal();
+  return {chosen, prob.log().to(torch::kFloat32)};
 }
 
 }  // namespace agents

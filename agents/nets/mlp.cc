@@ -23,6 +23,11 @@ MlpPolicy::MlpPolicy(MlpOptions options) : options_(std::move(options)) {
                     std::to_string(options_.input_scale.size()));
     input_scale_ = torch::tensor(options_.input_scale, torch::kFloat32);
   }
+  if (options_.closed_actions.defined()) {
+    rl::expect_shape(options_.closed_actions, {options_.inputs, options_.actions},
+                     "closed_actions");
+    closed_logits_ = (options_.closed_actions.to(torch::kFloat32) * kClosedLogit).t().contiguous();
+  }
   // Gains as usual for policy gradients: hidden layers sqrt(2), an even policy, an even value.
   torch::manual_seed(options_.seed);
   int64_t in = options_.inputs;
@@ -63,22 +68,32 @@ Tensor MlpPolicy::features(const std::vector<Layer>& layers, const Tensor& obser
 
 // A dueling head is linear in its two streams, so it is read out as any other.
 MlpPolicy::Layer MlpPolicy::read_out() const {
-  if (!options_.dueling) return policy_head_;
-  const auto& [weight, bias] = policy_head_;
-  const Tensor value = dueling_head_.weight.expand_as(weight);
-  return {torch::cat({value, weight - weight.mean(0, /*keepdim=*/true)}, 1),
-          dueling_head_.bias + bias - bias.mean()};
+  Layer head = policy_head_;
+  if (options_.dueling) {
+    const auto& [weight, bias] = policy_head_;
+    const Tensor value = dueling_head_.weight.expand_as(weight);
+    head = {torch::cat({value, weight - weight.mean(0, /*keepdim=*/true)}, 1),
+            dueling_head_.bias + bias - bias.mean()};
+  }
+  if (closed_logits_.defined()) head.weight = torch::cat({head.weight, closed_logits_}, 1);
+  return head;
+}
+
+// The one-hot observation itself picks the column that closes the actions its state does not offer.
+Tensor MlpPolicy::policy_features(const Tensor& observation) const {
+  const Tensor hidden = features(policy_layers_, observation);
+  return closed_logits_.defined() ? torch::cat({hidden, observation}, -1) : hidden;
 }
 
 Tensor MlpPolicy::logits(const Tensor& observation) const {
   const Layer head = read_out();
-  return rl::ops::linear(features(policy_layers_, observation), head.weight, head.bias);
+  return rl::ops::linear(policy_features(observation), head.weight, head.bias);
 }
 
 rl::PolicyOutput MlpPolicy::evaluate(const rl::Trajectory& trajectory) const {
   const Layer head = read_out();
   rl::PolicyOutput output{
-      features(policy_layers_, trajectory.observation), {head.weight, head.bias, 1.0}, {}};
+      policy_features(trajectory.observation), {head.weight, head.bias, 1.0}, {}};
   if (options_.value_head) {
     output.value = rl::ops::linear(features(value_layers_, trajectory.observation),
                                    value_head_.weight, value_head_.bias)

@@ -21,7 +21,12 @@ struct MlpOptions {
   Activation activation = Activation::tanh;
   uint64_t seed = 1;     // of the initial weights
   bool dueling = false;  // logits are V + A - mean A, each of a last hidden layer of its own
+  /// bool[inputs, actions], see rl::EnvironmentSpec: their logits are so low that they are never taken.
+  rl::Tensor closed_actions = {};
 };
+
+/// Added to the logit of a closed action: its probability is 0 in float32, at any temperature in use.
+inline constexpr double kClosedLogit = -1e6;
 
 /// A policy for small worlds: a multi-layer perceptron over float observations.
 ///
@@ -48,9 +53,12 @@ class MlpPolicy : public rl::PolicyModel {
   Layer make_layer(int64_t out, int64_t in, double gain) const;
   Layer read_out() const;
   rl::Tensor features(const std::vector<Layer>& layers, const rl::Tensor& observation) const;
+  // What the logits are read out of.
+  rl::Tensor policy_features(const rl::Tensor& observation) const;
 
   MlpOptions options_;
-  rl::Tensor input_scale_;  // float32[inputs], or undefined
+  rl::Tensor input_scale_;    // float32[inputs], or undefined
+  rl::Tensor closed_logits_;  // float32[actions, inputs], or undefined
   std::vector<Layer> policy_layers_, value_layers_;
   Layer policy_head_, value_head_;
   Layer dueling_head_;  // V of a dueling network; policy_head_ is its A

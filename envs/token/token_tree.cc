@@ -83,6 +83,42 @@ ByLevel tabulate(const TokenTree& tree, const std::function<Tensor(const Tensor&
   return result;
 }
 
+DecisionProcess decision_process(const TokenTree& tree, const ByLevel& reward) {
+  DecisionProcess process;
+  process.source = "token tree";
+  for (int64_t id = 0; id < tree.vocabulary(); ++id) process.actions.push_back(std::to_string(id));
+  std::vector<size_t> first = {0};  // state of each level
+  for (int64_t level = 0; level < tree.levels(); ++level) {
+    const Tensor& prefixes = tree.prefixes(level);
+    const auto* ids = prefixes.data_ptr<int64_t>();
+    for (int64_t i = 0; i < prefixes.size(0); ++i) {
+      std::string name = level == 0 ? "start" : "";
+      for (int64_t d = 0; d < level; ++d) {
+        name += (d == 0 ? "" : " ") + std::to_string(ids[i * level + d]);
+      }
+      boost::add_vertex(StateNode{.name = name, .terminal = false, .start = level == 0 ? 1. : 0.},
+                        process.graph);
+    }
+    first.push_back(boost::num_vertices(process.graph));
+  }
+  const size_t end = boost::add_vertex(StateNode{.name = "end", .terminal = true}, process.graph);
+  for (int64_t level = 0; level < tree.levels(); ++level) {
+    const auto at = static_cast<size_t>(level);
+    const Tensor paid = reward[at].contiguous(), next = tree.next(level).contiguous();
+    const auto* rewards = paid.data_ptr<double>();
+    const auto* places = next.data_ptr<int64_t>();
+    for (int64_t i = 0; i < next.numel(); ++i) {
+      const size_t from = first[at] + static_cast<size_t>(i / tree.vocabulary());
+      const size_t to = places[i] < 0 ? end : first[at + 1] + static_cast<size_t>(places[i]);
+      boost::add_edge(
+          from, to,
+          OutcomeEdge{.action = i % tree.vocabulary(), .probability = 1, .reward = rewards[i]},
+          process.graph);
+    }
+  }
+  return process;
+}
+
 ByLevel reach(const TokenTree& tree, const ByLevel& log_probs) {
   ByLevel result = {torch::ones({1}, torch::kFloat64)};
   for (int64_t level = 0; level + 1 < tree.levels(); ++level) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "envs/decision_process.h"
 #include "rl/tensor.h"
 
 namespace envs {
@@ -45,6 +46,12 @@ using ByLevel = std::vector<rl::Tensor>;
 ///
 /// @param of float[n, V] from int64[n, d] prefixes of d tokens.
 ByLevel tabulate(const TokenTree& tree, const std::function<rl::Tensor(const rl::Tensor&)>& of);
+
+/// The tree as a graph: a state for each prefix, named by its tokens ("0 3"; the first is "start"), in the
+/// order of the levels, and last "end", where answers end.
+///
+/// @param reward float64[n, V] by level, paid for each token.
+DecisionProcess decision_process(const TokenTree& tree, const ByLevel& reward);
 
 /// The probability of coming to each prefix: float64[n] by level.
 ///

@@ -167,5 +167,90 @@ TEST_F(EveryAnswer, NeedTheWeightOfTheWholePrefixWhenOthersWrite) {
   EXPECT_GT(std::abs(single - exact), 1e-3);
 }
 
+// A student that is a table: a row of logits for each prefix of the tree.
+struct TablePolicy : rl::PolicyModel {
+  TablePolicy(Tensor table, Tensor prefix_of)
+      : logits(table.detach().clone().requires_grad_()), prefixes(std::move(prefix_of)) {}
+  rl::PolicyOutput evaluate(const rl::Trajectory&) const override {
+    return {logits.index({prefixes}), {}, {}};
+  }
+  rl::NamedTensors parameters() const override { return {{"logits", logits}}; }
+  std::unique_ptr<rl::PolicyModel> clone() const override {
+    return std::make_unique<TablePolicy>(*this);
+  }
+
+  Tensor logits;    // float32[prefixes, V]
+  Tensor prefixes;  // int64[answers, T], what an answer has written before each of its tokens
+};
+
+// Rows of the table that each answer reads.
+Tensor prefixes_of(const envs::TokenTree& tree) {
+  std::vector<int64_t> first = {0};
+  for (int64_t level = 0; level < tree.levels(); ++level) {
+    first.push_back(first.back() + tree.prefixes(level).size(0));
+  }
+  const auto answers = tree.answers();
+  Tensor rows = torch::zeros({static_cast<int64_t>(answers.size()), tree.levels()}, torch::kInt64);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    int64_t place = 0;
+    for (size_t t = 0; t < answers[i].size(); ++t) {
+      const auto level = static_cast<int64_t>(t);
+      rows[static_cast<int64_t>(i)][level] = first[t] + place;
+      place = tree.next(level)[place][answers[i][t]].item<int64_t>();
+    }
+  }
+  return rows;
+}
+
+// With respect to the logits themselves, over 5,461 answers, the sampled gradient is exact to 1e-6.
+TEST(EveryAnswerOfATable, HasTheExactGradientOfTheReverseDivergence) {
+  const envs::TokenTree tree(5, 6, {4});
+  int64_t prefixes = 0;
+  for (int64_t level = 0; level < tree.levels(); ++level) prefixes += tree.prefixes(level).size(0);
+  torch::manual_seed(3);
+  const Tensor teacher = torch::randn({prefixes, 5}).log_softmax(-1);
+  const TablePolicy student(torch::randn({prefixes, 5}), prefixes_of(tree));
+  const auto by_level = [&](const Tensor& table) {
+    ByLevel levels;
+    int64_t first = 0;
+    for (int64_t level = 0; level < tree.levels(); ++level) {
+      const int64_t count = tree.prefixes(level).size(0);
+      levels.push_back(table.narrow(0, first, count).to(torch::kFloat64).log_softmax(-1));
+      first += count;
+    }
+    return levels;
+  };
+  const ByLevel log_q = by_level(student.logits);
+  const Tensor exact =
+      torch::autograd::grad({sequence_kl(tree, log_q, by_level(teacher))}, {student.logits})[0];
+
+  std::vector<envs::Example> examples;
+  for (const auto& answer : tree.answers()) {
+    examples.push_back({.prompt = {0}, .response = answer, .ended = true, .where = ""});
+  }
+  rl::Trajectory t =
+      envs::trajectory_of(examples, torch::arange(static_cast<int64_t>(examples.size())));
+  t = t.with(rl::ActionSet{{}, teacher.index({student.prefixes}), {}, {}, nullptr});
+  const rl::PolicyGradient reinforce({.gamma = 1,
+                                      .clip = std::nullopt,
+                                      .normalization = rl::ops::Normalization::none,
+                                      .baseline = rl::Baseline::none});
+  const rl::Reward reward{
+      {{"log_ratio", 1.0, [](const rl::Opinion& o) {
+          return o.prior_log_probs().gather(-1, o.action().unsqueeze(-1)).squeeze(-1) -
+                 o.action_log_prob();
+        }}}};
+  {
+    torch::NoGradGuard no_grad;
+    t = reinforce.complete(reinforce.prepare(t, student, reward));
+  }
+  const Tensor answers = answer_probabilities(tree, log_q).detach().to(torch::kFloat32);
+  const rl::PolicyOutput output = student.evaluate(t);
+  const Tensor loss = reinforce({t, output, nullptr, reward, answers.unsqueeze(1) * t.mask}).loss;
+  const Tensor sampled = torch::autograd::grad({loss}, {student.logits})[0];
+  EXPECT_GT(exact.abs().max().item<double>(), 0.1);
+  EXPECT_LT((sampled - exact).abs().max().item<double>(), 1e-6);
+}
+
 }  // namespace
 }  // namespace agents

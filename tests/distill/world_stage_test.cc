@@ -102,6 +102,93 @@ TEST_F(WorldStages, DistilByTheMethodsOfLanguageModels) {
   }
 }
 
+// A slippery lake, drawn as a graph, on the two actions that the teacher finds likeliest in each state.
+TEST_F(WorldStages, DistilOnTheLikeliestActionsOfAGraphWorld) {
+  const std::string world = "\nworld: {name: grid, map: [SFF, FHF, FFG], slippery: true}\n";
+  const auto on_the_lake = [&](const std::string& output, const std::string& rest) {
+    const std::string text = "output: " + (folder_ / output).string() + world +
+                             "data: {demonstrations: 200}\nevaluate: {episodes: 200}\n" + rest;
+    return to_run_config(parse_yaml(text, "run.yaml"), "run.yaml");
+  };
+  const ModelScores teacher =
+      run(on_the_lake("teacher",
+                      "student: {config: {hidden: [32], value_head: true}}\n"
+                      "method: {name: ppo, worlds: 16, steps: 32, gamma: 0.97, "
+                      "entropy_coefficient: 0.03}\n"
+                      "train: {steps: 400, batch_size: 4, learning_rate: 1.0e-2}\n"))
+          .evaluations.back()
+          .scores;
+  ASSERT_GT(*teacher.mean_return, 0.5);
+  int count = 0;
+  for (const std::string method :
+       {"{name: kd, actions: {name: top_k, k: 2}}",
+        "{name: gkd, lambda: 0.5, actions: {name: top_k, k: 2}}",
+        "{name: bellman, actions: {name: top_k, k: 2}, tail: lump, alpha: 5.0}"}) {
+    const StageResult result =
+        run(on_the_lake(std::to_string(count++),
+                        "teacher: {path: " + (folder_ / "teacher/student").string() +
+                            "}\nstudent: {config: {hidden: [8]}}\nmethod: " + method +
+                            "\ntrain: {steps: 300, batch_size: 16, learning_rate: 3.0e-2}\n"));
+    const ModelScores &before = result.evaluations[1].scores, &after = result.evaluations[2].scores;
+    EXPECT_LT(*after.forward_kl, *before.forward_kl / 2) << method;
+    EXPECT_GT(*after.mean_return, *teacher.mean_return - 0.15) << method;
+  }
+}
+
+// Three actions in all, of which no state offers more than two; the best way pays 1 in 3 steps.
+constexpr const char* kUneven = R"(actions: [wait, ride, swim]
+states: {shore: {start: 1}, island: , harbour: , town: {terminal: true}}
+transitions:
+  - {from: shore, action: wait, to: shore}
+  - {from: shore, action: swim, to: island}
+  - {from: island, action: wait, to: shore}
+  - {from: island, action: ride, to: harbour}
+  - {from: harbour, action: ride, to: town, reward: 1}
+)";
+
+TEST_F(WorldStages, LearnWhereStatesOfferDifferentActions) {
+  fs::create_directories(folder_);
+  std::ofstream(folder_ / "uneven.yaml") << kUneven;
+  const auto in_it = [&](const std::string& output, const std::string& rest) {
+    return to_run_config(
+        parse_yaml("output: " + (folder_ / output).string() +
+                       "\nworld: {name: graph, file: " + (folder_ / "uneven.yaml").string() +
+                       ", max_episode_steps: 30}\ndata: {demonstrations: 50}\n"
+                       "evaluate: {episodes: 5}\n" +
+                       rest,
+                   "run.yaml"),
+        "run.yaml");
+  };
+  int count = 0;
+  for (const std::string method :
+       {"method: {name: ppo, worlds: 8, steps: 32, gamma: 0.9}\n"
+        "student: {config: {hidden: [16], value_head: true}}\n",
+        "method: {name: dqn, worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
+        "target_every: 20}\nstudent: {config: {hidden: [16], dueling: true}}\n",
+        "method: {name: dqn, worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
+        "target_every: 20, random_share: 0.1}\nstudent: {config: {hidden: [16]}}\n"}) {
+    const StageResult result =
+        run(in_it(count == 0 ? "teacher" : "learner" + std::to_string(count),
+                  method + "train: {steps: 300, batch_size: 8, learning_rate: 1.0e-2}\n"));
+    EXPECT_EQ(*result.evaluations.back().scores.mean_return, 1) << method;
+    ++count;
+  }
+  for (const std::string method :
+       {"{name: kd}", "{name: gkd, actions: {name: top_k, k: 1}}", "{name: sft}",
+        "{name: bellman, actions: all, alpha: 5.0}",
+        "{name: bellman, actions: {name: top_k, k: 3}, tail: lump, alpha: 5.0}"}) {
+    const StageResult result =
+        run(in_it(std::to_string(count++),
+                  "teacher: {path: " + (folder_ / "teacher/student").string() +
+                      "}\nstudent: {config: {hidden: [4]}}\nmethod: " + method +
+                      "\ntrain: {steps: 100, batch_size: 8, learning_rate: 3.0e-2}\n"));
+    const ModelScores &before = result.evaluations[1].scores, &after = result.evaluations[2].scores;
+    EXPECT_EQ(*after.mean_return, 1) << method;
+    EXPECT_LT(*after.forward_kl, *before.forward_kl) << method;
+    EXPECT_TRUE(std::isfinite(*after.reverse_kl)) << method;
+  }
+}
+
 TEST_F(WorldStages, OnPolicyDistillationGoesOnWhereItWasInterrupted) {
   run(ppo("teacher"));
   const RunConfig whole = distillation("{name: gkd, lambda: 0.5}", "whole");

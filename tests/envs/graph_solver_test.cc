@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "envs/classic/chain.h"
 #include "envs/classic/grid.h"
@@ -91,6 +93,7 @@ TEST(SoftSolver, AgreesWithTheValueOfItsPolicy) {
     for (const double p : soft.policy[s]) bonus -= e * visits[s] * p * std::log(p);
   }
   EXPECT_NEAR(soft.value[0], plain.value[0] + bonus, 1e-11);
+  EXPECT_NEAR(soft.value[0], evaluate_soft(lake, soft.policy, g, e).value[0], 1e-11);
 }
 
 TEST(SoftSolver, ApproachesTheOptimumAsItCools) {
@@ -157,6 +160,118 @@ TEST(Reduced, IsWorthNoMoreThanTheWhole) {
     before = value;
   }
   EXPECT_NEAR(before, whole.value[0], 1e-12);
+}
+
+// A process without end, everything about it drawn at random.
+DecisionProcess random_process(int64_t states, int64_t actions, std::mt19937_64& random) {
+  std::uniform_real_distribution<double> reward(-1, 1);
+  std::exponential_distribution<double> share(1);
+  std::vector<Row> rows;
+  for (int64_t s = 0; s < states; ++s) {
+    for (int64_t a = 0; a < actions; ++a) {
+      std::vector<double> shares(3);
+      for (double& x : shares) x = share(random);
+      const double sum = shares[0] + shares[1] + shares[2];
+      for (int64_t branch = 0; branch < 3; ++branch) {
+        // Branches lead to different states.
+        rows.push_back({s, a, (s + a + branch * (states / 3)) % states,
+                        shares[static_cast<size_t>(branch)] / sum, reward(random)});
+      }
+    }
+  }
+  return make(rows);
+}
+
+// A policy on the actions that a reduced process has kept, and the least mass that a state has kept.
+struct Projection {
+  BySlot policy;
+  double least_mass = 1;
+};
+
+Projection project(const BySlot& policy, const DecisionProcess& process,
+                   const DecisionProcess& kept) {
+  Projection result;
+  const auto all = offers_of(process), part = offers_of(kept);
+  for (size_t s = 0; s < all.size(); ++s) {
+    std::vector<double>& here = result.policy.emplace_back();
+    double mass = 0;
+    for (size_t slot = 0, a = 0; slot < all[s].size() && a < part[s].size(); ++slot) {
+      if (all[s][slot].action != part[s][a].action) continue;
+      here.push_back(policy[s][slot]);
+      mass += policy[s][slot];
+      ++a;
+    }
+    for (double& p : here) p /= mass;
+    result.least_mass = std::min(result.least_mass, mass);
+  }
+  return result;
+}
+
+// The fewest of a policy's likeliest actions that reach a mass.
+DecisionProcess nucleus(const DecisionProcess& process, const BySlot& policy, double p) {
+  std::vector<std::vector<int64_t>> allowed;
+  for (const std::vector<double>& probabilities : policy) {
+    std::vector<int64_t> order(probabilities.size());
+    for (size_t a = 0; a < order.size(); ++a) order[a] = static_cast<int64_t>(a);
+    const auto of = [&](int64_t a) { return probabilities[static_cast<size_t>(a)]; };
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return of(a) > of(b); });
+    std::vector<int64_t>& here = allowed.emplace_back();
+    double mass = 0;
+    for (const int64_t action : order) {
+      if (mass >= p) break;
+      here.push_back(action);
+      mass += of(action);
+    }
+    std::sort(here.begin(), here.end());
+  }
+  return reduced(process, allowed);
+}
+
+// How far the reduced process lies below the whole in the worst place, over the bound on it.
+double tightness(const DecisionProcess& process, const DecisionProcess& kept,
+                 const Solution& teacher, double discount) {
+  const Projection projected = project(teacher.policy, process, kept);
+  const Solution best = solve_soft(kept, discount, 1);
+  const Solution of_teacher = evaluate_soft(kept, projected.policy, discount, 1);
+  const double bound = -discount / (1 - discount) * std::log(projected.least_mass);
+  const auto all = offers_of(process), part = offers_of(kept);
+  double largest = 0;
+  for (size_t s = 0; s < all.size(); ++s) {
+    for (size_t slot = 0, a = 0; slot < all[s].size() && a < part[s].size(); ++slot) {
+      if (all[s][slot].action != part[s][a].action) continue;
+      // The projected teacher is worth no more than the best reduced policy, that no more than the best.
+      EXPECT_LE(of_teacher.q[s][a], best.q[s][a] + 1e-9);
+      EXPECT_LE(best.q[s][a], teacher.q[s][slot] + 1e-9);
+      EXPECT_LE(teacher.q[s][slot] - of_teacher.q[s][a], bound + 1e-9);
+      largest = std::max(largest, teacher.q[s][slot] - best.q[s][a]);
+      ++a;
+    }
+  }
+  EXPECT_LE(largest, bound + 1e-9);
+  return bound == 0 ? 0 : largest / bound;
+}
+
+// Keeping the teacher's likeliest actions of mass p costs a soft-optimal teacher at most -g / (1 - g) log p
+// (Yu, Li & Zhang 2025, arXiv:2505.20335). Nearly as much is lost, so the bound is one worth checking.
+TEST(Reduced, LosesNoMoreThanTheBoundOfItsMass) {
+  std::mt19937_64 random(1);
+  double tightest = 0;
+  for (int world = 0; world < 60; ++world) {
+    const DecisionProcess process = random_process(6, 8, random);
+    for (const double discount : {.5, .9, .99}) {
+      const Solution teacher = solve_soft(process, discount, 1);
+      for (const double p : {.5, .8, .95}) {
+        const DecisionProcess kept = nucleus(process, teacher.policy, p);
+        tightest = std::max(tightest, tightness(process, kept, teacher, discount));
+      }
+      for (const int64_t k : {1, 3, 8}) {
+        const DecisionProcess kept = likeliest_actions(process, teacher.policy, k);
+        tightest = std::max(tightest, tightness(process, kept, teacher, discount));
+      }
+    }
+  }
+  EXPECT_GT(tightest, 0.8);
+  EXPECT_LT(tightest, 1);
 }
 
 TEST(Reduced, RefusesActionsThatAreNotOffered) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "envs/graph_solver.h"
 #include "rl/torch.h"
 
 namespace envs {
@@ -53,6 +54,27 @@ TEST(TokenTree, HoldsEveryAnswerOnce) {
     EXPECT_TRUE(answer.back() == kEnd || answer.size() == 3);
     EXPECT_EQ(std::count(answer.begin(), answer.end() - 1, kEnd), 0);
   }
+}
+
+// The general solver knows nothing of tokens; it must find what the tree works out level by level.
+TEST(TokenTree, IsADecisionProcessLikeAnyOther) {
+  const TokenTree tree = small_tree();
+  const ByLevel reward = random_table(tree, 5);
+  const DecisionProcess process = decision_process(tree, reward);
+  ASSERT_NO_THROW(validate(process));
+  EXPECT_EQ(process.graph[5].name, "0 1");
+  const Solution graph = solve_soft(process, .9, .7);
+  const SoftSolution levels = solve_soft(tree, reward, .9, .7);
+  const ByLevel reached = reach(tree, levels.log_probs);
+  const std::vector<double> visits = occupancy(process, graph.policy, 1);
+  size_t state = 0;
+  for (size_t level = 0; level < levels.value.size(); ++level) {
+    for (int64_t i = 0; i < levels.value[level].size(0); ++i, ++state) {
+      EXPECT_NEAR(graph.value[state], levels.value[level][i].item<double>(), 1e-12);
+      EXPECT_NEAR(visits[state], reached[level][i].item<double>(), 1e-12);
+    }
+  }
+  EXPECT_EQ(state + 1, graph.value.size());
 }
 
 TEST(TokenTree, StopsWhereEveryTokenEnds) {
