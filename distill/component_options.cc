@@ -19,6 +19,9 @@ constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
+constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
+                             {"teacher", check<TeacherJudgeOptions>}};
+constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"top_k", check<TopKOptions>},
                               {"top_p", check<TopPOptions>}};
@@ -70,6 +73,12 @@ void RolloutOptions::check(const Options& options) const {
   require_one_of(actor, {"student", "teacher"}, options, "actor");
   require(group_size >= 1, options, "group_size >= 1");
   sampling.check(options);
+}
+
+Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
+
+void LogLikelihoodOfOptions::check(const Options&) const {
+  check_in(kJudges, "judge", component(judge));
 }
 
 Bindings MixOptions::bindings() {
@@ -270,11 +279,17 @@ ComponentSpec generalized_jsd(JsdOptions options) {
 void check_components(const MethodSpec& method) {
   for (const StageSpec& stage : method.stages) {
     check_in(kSources, "source", stage.agent.source);
+    check_in(kJudges, "judge", stage.agent.judge);
     check_in(kActions, "action set", stage.agent.actions);
+    for (const RewardSpec::Term& term : stage.agent.paid.terms) {
+      check_in(kPayers, "payer", term.term);
+    }
     check_in(kMemories, "memory", stage.agent.memory);
     for (const LearnerSpec& learner : stage.agent.learners) {
       check_in(kTargets, "target", learner.target);
+      if (learner.judge.name != "none") check_in(kJudges, "judge", learner.judge);
       for (const ObjectiveSpec& objective : learner.objectives) {
+        require_one_of(objective.rows, {"all", "first", "second"}, {}, "rows");
         check_in(kLosses, "loss", objective.loss);
         for (const RewardSpec::Term& term : objective.reward.terms) {
           check_in(kRewards, "reward", term.term);

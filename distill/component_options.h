@@ -63,6 +63,30 @@ struct SegmentsOptions {
   void check(const Options& options) const;
 };
 
+// Judges: whose opinion of a state's actions counts.
+
+/// `teacher`: the stage's teacher.
+struct TeacherJudgeOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `student`: the student as it is now, for learners that follow it.
+struct StudentJudgeOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+// Payers: what is paid for whole trajectories.
+
+/// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
+struct LogLikelihoodOfOptions {
+  Value judge = "teacher";  // a judge: a name, or a map of name and options
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Actions: which of the vocabulary a state offers.
 
 /// `all`: the whole vocabulary.

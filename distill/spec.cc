@@ -21,21 +21,26 @@ Value written(const LearnerSpec& learner) {
   for (const ObjectiveSpec& objective : learner.objectives) {
     Options out{{"loss", written(objective.loss)}, {"weight", objective.weight}};
     if (!objective.reward.terms.empty()) out.set("reward", written(objective.reward));
+    if (objective.rows != "all") out.set("rows", objective.rows);
     objectives.push_back(out);
   }
   Options out{{"trains", learner.trains}, {"objectives", objectives}};
   if (learner.target.name != "none") out.set("target", written(learner.target));
+  if (learner.judge.name != "none") out.set("judge", written(learner.judge));
   return out;
 }
 
 Value written(const StageSpec& stage) {
   Value::List learners;
   for (const LearnerSpec& learner : stage.agent.learners) learners.push_back(written(learner));
-  return Options{{"name", stage.name},
-                 {"source", written(stage.agent.source)},
-                 {"actions", written(stage.agent.actions)},
-                 {"memory", written(stage.agent.memory)},
-                 {"learners", learners}};
+  const AgentSpec& agent = stage.agent;
+  Options out{{"name", stage.name}, {"source", written(agent.source)}};
+  if (agent.judge.name != "teacher") out.set("judge", written(agent.judge));
+  out.set("actions", written(agent.actions));
+  if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
+  out.set("memory", written(agent.memory));
+  out.set("learners", learners);
+  return out;
 }
 
 }  // namespace

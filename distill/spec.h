@@ -35,6 +35,7 @@ struct ObjectiveSpec {
   ComponentSpec loss;
   RewardSpec reward = {};
   double weight = 1;
+  std::string rows = "all";  // of a mixture: "all", or those of its "first" or "second" source
 };
 
 /// One model that learns.
@@ -42,12 +43,17 @@ struct LearnerSpec {
   std::string trains = "student";
   std::vector<ObjectiveSpec> objectives;
   ComponentSpec target = "none";  // network that slowly follows: "none", "copy" or "average"
+  /// Who judges what this learner sees, anew at every update; "none": the agent's judge, once.
+  ComponentSpec judge = "none";
 };
 
-/// Who acts, among which actions, what is remembered, and who learns from it.
+/// Who acts, who judges, among which actions, what is paid for whole trajectories, what is remembered, and
+/// who learns from it.
 struct AgentSpec {
   ComponentSpec source = "dataset";
+  ComponentSpec judge = "teacher";
   ComponentSpec actions = "all";
+  RewardSpec paid = {};
   ComponentSpec memory = "on_policy";
   std::vector<LearnerSpec> learners;
 };

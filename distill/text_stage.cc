@@ -171,13 +171,13 @@ StageResult StageRun::train() {
                            .max_new_tokens = stage_.train.max_new_tokens > 0
                                                  ? stage_.train.max_new_tokens
                                                  : stage_.data.response_tokens});
-  const Training training{
-      .domain = domain,
-      .seed = static_cast<uint64_t>(run_.seed),
-      .threads = inputs_.threads,
-      .measure = [&](const rl::Progress&) {
-        return rl::Metrics{{"held_out/nats_per_token", held_out_nats(inputs_.student, task)}};
-      }};
+  const Training training{.domain = domain,
+                          .seed = static_cast<uint64_t>(run_.seed),
+                          .threads = inputs_.threads,
+                          .measure = [&](const rl::Progress&) {
+                            const double nats = held_out_nats(inputs_.student, task);
+                            return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
+                          }};
   const auto begin = Clock::now();
   if (!learn(method.stages.front().agent, stage_.train, training, paths_.folder(stage_.name),
              events_)) {

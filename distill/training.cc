@@ -121,7 +121,11 @@ bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& trai
   rl::train(agent, options, progress, [&](const rl::Progress& now, const rl::Metrics& metrics) {
     rl::Metrics line = metrics;
     const bool measures = train.evaluate_every > 0 && now.updates % train.evaluate_every == 0;
-    if (measures) rl::merge(line, training.measure(now));
+    if (measures) {
+      const Training::Measured measured = training.measure(now);
+      rl::merge(line, measured.metrics);
+      agent.source->measured(measured.loss);
+    }
     log.write(now.updates, line);
     if (events.update) events.update(now, now.share(options), line);
     const bool due =

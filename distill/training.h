@@ -19,8 +19,13 @@ struct Training {
   const Domain& domain;
   uint64_t seed = 1;
   rl::Threads threads;
-  /// What is measured every `evaluate_every` updates, by name.
-  std::function<rl::Metrics(const rl::Progress&)> measure;
+  /// What is measured every `evaluate_every` updates, by name; `loss` is what says how well the student
+  /// does, the lower the better.
+  struct Measured {
+    rl::Metrics metrics;
+    double loss = 0;
+  };
+  std::function<Measured(const rl::Progress&)> measure;
 };
 
 /// Positions a network works on at a time per shard.

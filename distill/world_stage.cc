@@ -131,13 +131,15 @@ StageResult WorldStage::train() {
        .student = student_,
        .teacher = teacher_,
        .demonstrations = stage_.demonstrations});
-  const Training training{.domain = domain,
-                          .seed = seed(),
-                          .threads = threads(),
-                          .measure = [this](const rl::Progress& now) {
-                            return rl::Metrics{{kReturn, greedy_returns(student_, task_).mean},
-                                               {kSteps, static_cast<double>(now.collected_steps)}};
-                          }};
+  const Training training{
+      .domain = domain,
+      .seed = seed(),
+      .threads = threads(),
+      .measure = [this](const rl::Progress& now) {
+        const double mean = greedy_returns(student_, task_).mean;
+        return Training::Measured{
+            {{kReturn, mean}, {kSteps, static_cast<double>(now.collected_steps)}}, -mean};
+      }};
   result.interrupted = !learn(agent, stage_.train, training, paths_.folder(stage_.name), events_);
   if (result.interrupted) return result;
   draw_learning_curve();

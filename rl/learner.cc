@@ -56,17 +56,50 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
   const bool wanted = std::any_of(objectives_.begin(), objectives_.end(),
                                   [](const Objective& o) { return o.loss->prepares(); });
   if (!wanted) return batch;
+  // An objective of some of the rows adds notes; the others' steps remain to be learned.
+  const auto apply = [&](const Trajectory& from, const Objective& objective, const auto& change) {
+    if (objective.rows == Rows::kAll) return change(from);
+    Trajectory result = from;
+    result.notes = change(restricted(from, objective)).notes;
+    return result;
+  };
   Trajectory prepared =
       map_parts(batch, options_.micro_batch_tokens, options_.threads, [&](const Trajectory& part) {
         torch::NoGradGuard no_grad;
         Trajectory result = part;
         for (const Objective& objective : objectives_) {
-          result = objective.loss->prepare(result, *model_, objective.reward);
+          result = apply(result, objective, [&](const Trajectory& t) {
+            return objective.loss->prepare(t, *model_, objective.reward);
+          });
         }
         return result;
       });
-  for (const Objective& objective : objectives_) prepared = objective.loss->complete(prepared);
+  for (const Objective& objective : objectives_) {
+    prepared = apply(prepared, objective,
+                     [&](const Trajectory& t) { return objective.loss->complete(t); });
+  }
   return prepared;
+}
+
+Trajectory Learner::restricted(const Trajectory& batch, const Objective& objective) const {
+  if (objective.rows == Rows::kAll) return batch;
+  require(batch.second.defined(), options_.name + ", objective " + objective.name +
+                                      ": learns from one source of a mixture, found no mixture");
+  const Tensor rows = objective.rows == Rows::kSecond ? batch.second : batch.second.logical_not();
+  Trajectory result = batch;
+  result.mask = batch.mask.logical_and(rows.unsqueeze(1));
+  return result;
+}
+
+std::vector<Tensor> Learner::shares(const Trajectory& batch) const {
+  std::vector<Tensor> result;
+  const Tensor all = weight_of(batch).sum();
+  for (const Objective& objective : objectives_) {
+    const Tensor own =
+        objective.rows == Rows::kAll ? all : weight_of(restricted(batch, objective)).sum();
+    result.push_back(all / own.clamp_min(1e-12));
+  }
+  return result;
 }
 
 Tensor Learner::weight_of(const Trajectory& batch) const {
@@ -82,10 +115,11 @@ Tensor Learner::accumulate(const Trajectory& batch) {
       std::min<int64_t>(std::max(1, options_.threads.shards), static_cast<int64_t>(parts.size()));
   std::vector<Sums> sums(static_cast<size_t>(shards));
   std::vector<Tensor> errors(parts.size());
+  const std::vector<Tensor> share = shares(batch);
   run_parallel(options_.threads, shards, [&](int64_t shard) {
     for (size_t i = static_cast<size_t>(shard); i < parts.size();
          i += static_cast<size_t>(shards)) {
-      errors[i] = add_part(batch.select(parts[i]), sums[static_cast<size_t>(shard)]);
+      errors[i] = add_part(batch.select(parts[i]), share, sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
@@ -95,21 +129,28 @@ Tensor Learner::accumulate(const Trajectory& batch) {
   return torch::cat(errors).index_select(0, torch::cat(parts).argsort());
 }
 
-Tensor Learner::add_part(const Trajectory& part, Sums& sums) const {
+Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& shares,
+                         Sums& sums) const {
+  Trajectory part = given;
+  if (options_.judge) {
+    torch::NoGradGuard no_grad;
+    part = part.with(options_.judge->judge(part));
+  }
   const PolicyOutput online = model_->evaluate(part);
   PolicyOutput target;
   if (target_) {
     torch::NoGradGuard no_grad;
     target = target_->evaluate(part);
   }
-  Tensor weight = weight_of(part);
-  if (part.importance.defined()) weight = weight * part.importance.unsqueeze(1);
   sums.losses.resize(objectives_.size());
   Tensor total, errors;
   for (size_t i = 0; i < objectives_.size(); ++i) {
     const Objective& objective = objectives_[i];
+    const Trajectory seen = restricted(part, objective);
+    Tensor weight = weight_of(seen) * shares[i];
+    if (part.importance.defined()) weight = weight * part.importance.unsqueeze(1);
     const LossOutput out =
-        (*objective.loss)({part, online, target_ ? &target : nullptr, objective.reward, weight});
+        (*objective.loss)({seen, online, target_ ? &target : nullptr, objective.reward, weight});
     const Tensor weighted = objective.weight * out.loss;
     total = total.defined() ? total + weighted : weighted;
     add_into(sums.losses[i], out.loss.detach().clone());
@@ -140,7 +181,7 @@ std::vector<Tensor> Learner::gradients() const {
   return result;
 }
 
-Metrics Learner::step() {
+Metrics Learner::step(double progress) {
   torch::NoGradGuard no_grad;
   require(!total_.losses.empty(), options_.name + ": step without a batch");
   const Tensor weight = weight_.clamp_min(1e-12).to(torch::kFloat32);
@@ -182,6 +223,7 @@ Metrics Learner::step() {
   }
   enough_ = std::any_of(objectives_.begin(), objectives_.end(),
                         [&](const Objective& o) { return o.loss->enough(own); });
+  for (const Objective& objective : objectives_) objective.loss->updated(own, progress);
   clear();
   return metrics;
 }
@@ -234,6 +276,11 @@ void Learner::save(State& state) const {
     state.put("first_moment." + name, optimizer_.first_moments[i]);
     state.put("second_moment." + name, optimizer_.second_moments[i]);
   }
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    State inner;
+    objectives_[i].loss->save(inner);
+    state.put("loss" + std::to_string(i), inner);
+  }
   if (!target_) return;
   for (const auto& [name, tensor] : target_->parameters()) state.put("target." + name, tensor);
 }
@@ -251,6 +298,9 @@ void Learner::load(const State& state) {
     restore(parameters_[i].second, "parameter.");
     restore(optimizer_.first_moments[i], "first_moment.");
     restore(optimizer_.second_moments[i], "second_moment.");
+  }
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    objectives_[i].loss->load(state.part("loss" + std::to_string(i)));
   }
   if (!target_) return;
   for (auto& [name, tensor] : target_->parameters()) {

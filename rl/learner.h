@@ -17,12 +17,18 @@
 
 namespace rl {
 
+/// Which rows of a mixture an objective learns from.
+enum class Rows { kAll, kFirst, kSecond };
+
 /// What is learned: a loss of a reward, with a weight beside the learner's other objectives.
 struct Objective {
   std::string name;
   double weight = 1.0;
   std::unique_ptr<Loss> loss;
   Reward reward;
+  /// Rows of one source of a mixture (see Trajectory::second) are averaged among themselves, so that
+  /// an objective counts as much whatever its rows' share of the batch is.
+  Rows rows = Rows::kAll;
 };
 
 /// Whether an update averages over trained steps, or over rows and within each over its steps.
@@ -41,6 +47,9 @@ struct LearnerOptions {
   /// online parameters after each (0: never).
   int64_t target_copy_every = 0;
   double target_average = 0;
+  /// Judges what this learner learns from, as its prior is now, at every update; null: the batch is
+  /// judged already.
+  std::shared_ptr<const Prior> judge = nullptr;
 };
 
 /// The gradient step; the only place that runs a backward pass for learning.
@@ -58,7 +67,7 @@ class Learner {
   Trajectory prepare(const Trajectory& batch) const;
 
   /// Adds the gradients of a batch, its rows weighed by their `importance`. Large batches may be added in
-  /// parts.
+  /// parts; objectives of some of the rows are averaged within each.
   ///
   /// @return float32[B], how wrong the policy was about each row: the mean over its trained steps, of
   ///     all objectives that tell. Undefined where none does.
@@ -68,7 +77,9 @@ class Learner {
   ///
   /// @throws std::runtime_error naming the objective or parameter whose value is not finite; the
   ///         parameters are then unchanged.
-  Metrics step();
+  ///
+  /// @param progress share of the training done, in [0, 1].
+  Metrics step(double progress = 0);
 
   /// Whether an objective has learned enough, at the last step, from what was collected.
   bool enough() const { return enough_; }
@@ -89,8 +100,12 @@ class Learner {
     PartMetrics metrics;
   };
 
+  // The batch as the objective sees it: steps of other rows are not to be learned.
+  Trajectory restricted(const Trajectory& batch, const Objective& objective) const;
+  // What each objective's steps are multiplied by, so that its mean is over its own: one each.
+  std::vector<Tensor> shares(const Trajectory& batch) const;
   // Errors of the part's rows: float32[B] or undefined.
-  Tensor add_part(const Trajectory& part, Sums& sums) const;
+  Tensor add_part(const Trajectory& part, const std::vector<Tensor>& shares, Sums& sums) const;
   void add_sums(Sums& into, const Sums& from) const;
   Tensor weight_of(const Trajectory& batch) const;
   void check_finite(const std::vector<double>& losses, double norm) const;

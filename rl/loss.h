@@ -11,6 +11,8 @@
 
 namespace rl {
 
+class State;
+
 /// What a loss is given for one part of a batch.
 struct LossInput {
   const Trajectory& trajectory;
@@ -63,6 +65,17 @@ class Loss {
     (void)metrics;
     return false;
   }
+
+  /// Told after every update that was made, with the metrics of the learner's own; for losses that
+  /// change in the course of a training. What they then are is part of a checkpoint.
+  ///
+  /// @param progress share of the training done, in [0, 1].
+  virtual void updated(const Metrics& metrics, double progress) {
+    (void)metrics;
+    (void)progress;
+  }
+  virtual void save(State& state) const { (void)state; }
+  virtual void load(const State& state) { (void)state; }
 
   /// May be called from several threads at once.
   virtual LossOutput operator()(const LossInput& input) const = 0;

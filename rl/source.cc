@@ -6,6 +6,7 @@
 #include "rl/batching.h"
 #include "rl/check.h"
 #include "rl/checkpoint.h"
+#include "rl/ops/masked.h"
 #include "rl/random.h"
 #include "rl/torch.h"
 
@@ -259,6 +260,20 @@ Trajectory Judged::collect(const Tensor& episodes, double progress) {
   });
 }
 
+Paid::Paid(std::unique_ptr<Source> source, std::vector<Weighted> payers)
+    : source_(std::move(source)), payers_(std::move(payers)) {}
+
+Trajectory Paid::collect(const Tensor& episodes, double progress) {
+  torch::NoGradGuard no_grad;
+  Trajectory batch = source_->collect(episodes, progress);
+  for (const Weighted& part : payers_) {
+    const Tensor paid = part.payer->pay(batch);
+    expect_shape(paid, {batch.size(), batch.length()}, "what a payer pays");
+    batch.reward = batch.reward + part.weight * ops::masked(paid, batch.mask);
+  }
+  return batch;
+}
+
 Recorded::Recorded(Trajectory episodes, uint64_t seed)
     : episodes_(std::move(episodes)), key_(role_key(seed, "recorded")) {}
 
@@ -292,9 +307,20 @@ Trajectory Mix::collect(const Tensor& episodes, double progress) {
   const Tensor for_first = episodes.masked_select(to_second.logical_not());
   const Tensor for_second = episodes.masked_select(to_second);
   std::vector<Trajectory> parts;
-  if (for_first.size(0) > 0) parts.push_back(first_->collect(for_first, progress));
-  if (for_second.size(0) > 0) parts.push_back(second_->collect(for_second, progress));
+  const auto add = [&](Source& source, const Tensor& ids, bool is_second) {
+    if (ids.size(0) == 0) return;
+    Trajectory part = source.collect(ids, progress);
+    part.second = torch::full({part.size()}, is_second, part.own.options());
+    parts.push_back(part);
+  };
+  add(*first_, for_first, false);
+  add(*second_, for_second, true);
   return concatenate(parts);
+}
+
+void Mix::measured(double loss) {
+  first_->measured(loss);
+  second_->measured(loss);
 }
 
 void Mix::save(State& state) const {

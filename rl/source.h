@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "rl/environment.h"
 #include "rl/parallel.h"
@@ -25,6 +26,12 @@ class Source {
   /// @param episodes int64[B], on the host.
   /// @param progress share of the training done, in [0, 1).
   virtual Trajectory collect(const Tensor& episodes, double progress) = 0;
+
+  /// Told how well the policy does on held-out data, whenever that is measured; for sources that turn by
+  /// it.
+  ///
+  /// @param loss the lower the better.
+  virtual void measured(double loss) { (void)loss; }
 
   /// What a restart needs beyond the next id; most sources need nothing.
   virtual void save(State& state) const { (void)state; }
@@ -84,7 +91,8 @@ class Recorded : public Source {
   uint64_t key_;
 };
 
-/// Two sources in a mixture whose shares may change in the course of the training.
+/// Two sources in a mixture whose shares may change in the course of the training. Rows say which they came
+/// from (Trajectory::second).
 class Mix : public Source {
  public:
   /// @param share of the second source, in [0, 1], by progress.
@@ -93,6 +101,7 @@ class Mix : public Source {
   Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
       std::function<double(double)> share, bool per_row, uint64_t seed);
   Trajectory collect(const Tensor& episodes, double progress) override;
+  void measured(double loss) override;
   void save(State& state) const override;
   void load(const State& state) override;
 
@@ -103,6 +112,35 @@ class Mix : public Source {
   uint64_t key_;
 };
 
+/// Pays for whole trajectories, once, where they are collected: what the policy in training thinks of them
+/// does not matter. On top of what the environment pays.
+class Payer {
+ public:
+  virtual ~Payer() = default;
+
+  /// float32[B, T]; what stands where no action was taken does not matter.
+  virtual Tensor pay(const Trajectory& trajectory) const = 0;
+};
+
+/// Adds what payers pay, each by its weight, to the rewards of everything another source collects.
+class Paid : public Source {
+ public:
+  struct Weighted {
+    double weight;
+    std::shared_ptr<const Payer> payer;
+  };
+
+  Paid(std::unique_ptr<Source> source, std::vector<Weighted> payers);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+  void measured(double loss) override { source_->measured(loss); }
+  void save(State& state) const override { source_->save(state); }
+  void load(const State& state) override { source_->load(state); }
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::vector<Weighted> payers_;
+};
+
 /// Asks a prior what it thinks of everything another source collects, part by part.
 class Judged : public Source {
  public:
@@ -110,6 +148,7 @@ class Judged : public Source {
   Judged(std::unique_ptr<Source> source, std::shared_ptr<const Prior> prior, const Threads& threads,
          int64_t part_tokens);
   Trajectory collect(const Tensor& episodes, double progress) override;
+  void measured(double loss) override { source_->measured(loss); }
   void save(State& state) const override { source_->save(state); }
   void load(const State& state) override { source_->load(state); }
 

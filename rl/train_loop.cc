@@ -21,14 +21,14 @@ void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
 }
 
 // One update of every learner.
-Metrics learn(Agent& agent, const Trajectory& batch) {
+Metrics learn(Agent& agent, const Trajectory& batch, double progress) {
   Metrics metrics;
   Tensor errors;
   for (const auto& learner : agent.learners) {
     const Tensor found = learner->accumulate(batch);
     if (found.defined()) errors = errors.defined() ? errors + found : found;
   }
-  for (const auto& learner : agent.learners) merge(metrics, learner->step());
+  for (const auto& learner : agent.learners) merge(metrics, learner->step(progress));
   agent.memory.update(batch, errors);
   const bool enough = std::any_of(agent.learners.begin(), agent.learners.end(),
                                   [](const auto& learner) { return learner->enough(); });
@@ -80,7 +80,7 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
       collect(agent, options, progress);
       continue;
     }
-    const Metrics metrics = learn(agent, *batch);
+    const Metrics metrics = learn(agent, *batch, progress.share(options));
     progress.trained_steps += batch->mask.sum().item<int64_t>();
     ++progress.updates;
     ++progress.updates_since_collect;

@@ -23,8 +23,8 @@ double filler(const std::string& name) {
 }
 
 bool has_columns(const std::string& name) {
-  return name != "start" && name != "episode" && name != "own" && name != "importance" &&
-         name != "memory_row";
+  return name != "start" && name != "episode" && name != "own" && name != "second" &&
+         name != "importance" && name != "memory_row";
 }
 
 Tensor cut_columns(const std::string& name, const Tensor& x, bool prefix, int64_t columns,
@@ -86,6 +86,7 @@ void Trajectory::validate() const {
   expect_shape(state_mask, {b, t}, "state_mask");
   expect_shape(episode, {b}, "episode");
   expect_shape(own, {b}, "own");
+  if (second.defined()) expect_shape(second, {b}, "second");
   if (importance.defined()) expect_shape(importance, {b}, "importance");
   if (memory_row.defined()) expect_shape(memory_row, {b}, "memory_row");
   if (start.defined()) {
@@ -109,6 +110,7 @@ std::map<std::string, Tensor> Trajectory::tensors() const {
       {"state_mask", state_mask},
       {"episode", episode},
       {"own", own},
+      {"second", second},
       {"importance", importance},
       {"memory_row", memory_row},
       {"actions.ids", actions.ids},
@@ -140,6 +142,7 @@ Trajectory Trajectory::from_tensors(const std::map<std::string, Tensor>& tensors
       .state_mask = get("state_mask"),
       .episode = get("episode"),
       .own = get("own"),
+      .second = get("second"),
       .importance = get("importance"),
       .memory_row = get("memory_row"),
       .notes = {}};

@@ -35,6 +35,8 @@ struct Trajectory {
   Tensor state_mask;  // bool[B, T] the state exists
   Tensor episode;     // int64[B] which episode
   Tensor own;         // bool[B] written by the learning policy itself
+  /// bool[B] the row came from the second source of a mixture; undefined: there is no mixture.
+  Tensor second = {};
   /// What a memory that draws some rows more often than others adds; undefined: nothing. float32[B],
   /// the weight of the row in a loss, and int64[B], its number in the memory.
   Tensor importance = {}, memory_row = {};

@@ -66,7 +66,7 @@ bool needs_responses(const AgentSpec& spec) {
 }
 
 std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context) {
-  return is_judged(spec) ? context.domain.teacher_readout(make_offer(spec)) : nullptr;
+  return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec)) : nullptr;
 }
 
 bool needs_teacher(const AgentSpec& spec) {

@@ -22,15 +22,20 @@ rl::Average average_of(const LearnerSpec& spec) {
   return found == "sequences" ? rl::Average::kRows : rl::Average::kSteps;
 }
 
+rl::Rows rows_of(const std::string& name) {
+  if (name == "first") return rl::Rows::kFirst;
+  return name == "second" ? rl::Rows::kSecond : rl::Rows::kAll;
+}
+
 std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context& context,
                                           const LearnerSettings& settings) {
-  if (spec.trains != "student") {
-    throw ConfigError("there is no model \"" + spec.trains + "\" to train; known: student");
-  }
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    objectives.push_back({objective.loss.name, objective.weight, make_loss(objective.loss),
-                          make_reward(objective.reward)});
+    objectives.push_back({.name = objective.loss.name,
+                          .weight = objective.weight,
+                          .loss = make_loss(objective.loss),
+                          .reward = make_reward(objective.reward),
+                          .rows = rows_of(objective.rows)});
   }
   LearnerSettings options = settings;
   options.name = spec.trains;
@@ -40,7 +45,9 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
   } else if (spec.target.name == "average") {
     options.target_average = bound<AverageTargetOptions>(spec.target.options).share;
   }
-  return std::make_unique<rl::Learner>(context.domain.student(), std::move(objectives), options);
+  if (spec.judge.name != "none") options.judge = context.domain.judge(spec.judge, {});
+  return std::make_unique<rl::Learner>(context.domain.model(spec.trains), std::move(objectives),
+                                       options);
 }
 
 }  // namespace

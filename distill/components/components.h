@@ -26,6 +26,7 @@ using LearnerSettings = rl::LearnerOptions;
 
 rl::RewardTerm make_reward_term(const ComponentSpec& spec);
 rl::Reward make_reward(const RewardSpec& spec);
+std::shared_ptr<const rl::Payer> make_payer(const ComponentSpec& spec, const Context& context);
 std::unique_ptr<rl::Loss> make_loss(const ComponentSpec& spec);
 rl::ReplayOptions make_memory(const ComponentSpec& spec);
 

@@ -6,6 +6,7 @@
 #include "agents/offer.h"
 #include "agents/sampler.h"
 #include "distill/component_options.h"
+#include "distill/spec.h"
 #include "rl/policy.h"
 #include "rl/source.h"
 
@@ -17,15 +18,20 @@ class Domain {
  public:
   virtual ~Domain() = default;
 
-  /// The policy that learns.
-  virtual std::shared_ptr<rl::PolicyModel> student() const = 0;
+  /// A model that learns: "student", or another that the domain knows.
+  ///
+  /// @throws ConfigError for a name that it does not know.
+  virtual std::shared_ptr<rl::PolicyModel> model(const std::string& name) const = 0;
 
-  /// The teacher's opinion of visited states.
-  virtual std::shared_ptr<const rl::Prior> teacher(const agents::OfferOptions& offer) const = 0;
+  /// A judge's opinion of visited states.
+  ///
+  /// @throws ConfigError for a judge that the domain has not.
+  virtual std::shared_ptr<const rl::Prior> judge(const ComponentSpec& judge,
+                                                 const agents::OfferOptions& offer) const = 0;
 
-  /// The read-out of the prior features that the teacher hands out; null where it hands out none.
-  virtual std::shared_ptr<const rl::Readout> teacher_readout(
-      const agents::OfferOptions& offer) const = 0;
+  /// The read-out of the prior features that a judge hands out; null where it hands out none.
+  virtual std::shared_ptr<const rl::Readout> judge_readout(
+      const ComponentSpec& judge, const agents::OfferOptions& offer) const = 0;
 
   /// Episodes that are there already: written answers, or what the teacher has once played.
   virtual std::unique_ptr<rl::Source> dataset() const = 0;
@@ -38,6 +44,9 @@ class Domain {
   /// @throws ConfigError where the domain has no such worlds.
   virtual std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const = 0;
 };
+
+/// The error for a model or a judge that a domain has not.
+ConfigError has_no(const std::string& domain, const std::string& what, const ComponentSpec& named);
 
 agents::SamplingOptions sampling_of(const SamplingOptions& options);
 

@@ -53,8 +53,16 @@ int64_t episodes_per_collect(const AgentSpec& spec) {
 
 std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& context) {
   std::unique_ptr<rl::Source> source = make_plain_source(spec.source, context);
+  if (!spec.paid.terms.empty()) {
+    std::vector<rl::Paid::Weighted> payers;
+    for (const RewardSpec::Term& part : spec.paid.terms) {
+      payers.push_back({part.weight, make_payer(part.term, context)});
+    }
+    source = std::make_unique<rl::Paid>(std::move(source), std::move(payers));
+  }
   if (!is_judged(spec)) return source;
-  return std::make_unique<rl::Judged>(std::move(source), context.domain.teacher(make_offer(spec)),
+  return std::make_unique<rl::Judged>(std::move(source),
+                                      context.domain.judge(spec.judge, make_offer(spec)),
                                       context.threads, context.micro_batch_tokens);
 }
 

@@ -2,12 +2,15 @@
 
 #include <utility>
 
-#include "agents/lm_teacher.h"
 #include "envs/token/example_loader.h"
 #include "envs/token/token_environment.h"
 #include "rl/torch.h"
 
 namespace distill {
+
+ConfigError has_no(const std::string& domain, const std::string& what, const ComponentSpec& named) {
+  return error_at(named.options.mark, domain + " has no " + what + " \"" + named.name + "\"");
+}
 
 agents::SamplingOptions sampling_of(const SamplingOptions& options) {
   return {options.temperature, options.top_k, options.top_p, options.min_p};
@@ -22,18 +25,31 @@ envs::ExampleOf TextDomain::shuffled() const {
   return [loader](int64_t episode) { return loader->at(episode); };
 }
 
-std::shared_ptr<rl::PolicyModel> TextDomain::student() const {
-  return std::make_shared<agents::LanguageModel>(options_.student);
+std::shared_ptr<rl::PolicyModel> TextDomain::model(const std::string& name) const {
+  if (name == "student") return std::make_shared<agents::LanguageModel>(options_.student);
+  throw has_no("text", "model", name);
 }
 
-std::shared_ptr<const rl::Prior> TextDomain::teacher(const agents::OfferOptions& offer) const {
-  return std::make_shared<agents::LmTeacher>(options_.teacher, offer);
+std::shared_ptr<agents::LmTeacher> TextDomain::lm_judge(const ComponentSpec& judge,
+                                                        const agents::OfferOptions& offer) const {
+  if (judge.name == "teacher") {
+    return std::make_shared<agents::LmTeacher>(options_.teacher, offer);
+  }
+  if (judge.name == "student") {
+    return std::make_shared<agents::LmTeacher>(options_.student, offer);
+  }
+  throw has_no("text", "judge", judge);
 }
 
-std::shared_ptr<const rl::Readout> TextDomain::teacher_readout(
-    const agents::OfferOptions& offer) const {
+std::shared_ptr<const rl::Prior> TextDomain::judge(const ComponentSpec& judge,
+                                                   const agents::OfferOptions& offer) const {
+  return lm_judge(judge, offer);
+}
+
+std::shared_ptr<const rl::Readout> TextDomain::judge_readout(
+    const ComponentSpec& judge, const agents::OfferOptions& offer) const {
   if (offer.kind != agents::OfferOptions::Kind::all) return nullptr;
-  return agents::LmTeacher(options_.teacher, offer).readout();
+  return lm_judge(judge, offer)->readout();
 }
 
 std::unique_ptr<rl::Source> TextDomain::dataset() const {

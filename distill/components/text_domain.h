@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agents/language_model.h"
+#include "agents/lm_teacher.h"
 #include "distill/components/domain.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/examples.h"
@@ -27,16 +28,19 @@ class TextDomain : public Domain {
  public:
   explicit TextDomain(TextDomainOptions options);
 
-  std::shared_ptr<rl::PolicyModel> student() const override;
-  std::shared_ptr<const rl::Prior> teacher(const agents::OfferOptions& offer) const override;
-  std::shared_ptr<const rl::Readout> teacher_readout(
-      const agents::OfferOptions& offer) const override;
+  std::shared_ptr<rl::PolicyModel> model(const std::string& name) const override;
+  std::shared_ptr<const rl::Prior> judge(const ComponentSpec& judge,
+                                         const agents::OfferOptions& offer) const override;
+  std::shared_ptr<const rl::Readout> judge_readout(
+      const ComponentSpec& judge, const agents::OfferOptions& offer) const override;
   std::unique_ptr<rl::Source> dataset() const override;
   std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const override;
   std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const override;
 
  private:
   envs::ExampleOf shuffled() const;
+  std::shared_ptr<agents::LmTeacher> lm_judge(const ComponentSpec& judge,
+                                              const agents::OfferOptions& offer) const;
 
   TextDomainOptions options_;
 };

@@ -12,8 +12,25 @@ namespace distill {
 
 WorldDomain::WorldDomain(WorldDomainOptions options) : options_(std::move(options)) {}
 
-std::shared_ptr<const rl::Prior> WorldDomain::teacher(const agents::OfferOptions& offer) const {
-  return std::make_shared<agents::PolicyTeacher>(options_.teacher, offer);
+std::shared_ptr<rl::PolicyModel> WorldDomain::model(const std::string& name) const {
+  if (name == "student") return options_.student;
+  throw has_no("a world", "model", name);
+}
+
+std::shared_ptr<const rl::Prior> WorldDomain::judge(const ComponentSpec& judge,
+                                                    const agents::OfferOptions& offer) const {
+  if (judge.name == "teacher") {
+    return std::make_shared<agents::PolicyTeacher>(options_.teacher, offer);
+  }
+  if (judge.name == "student") {
+    return std::make_shared<agents::PolicyTeacher>(options_.student, offer);
+  }
+  throw has_no("a world", "judge", judge);
+}
+
+std::shared_ptr<const rl::Readout> WorldDomain::judge_readout(const ComponentSpec&,
+                                                              const agents::OfferOptions&) const {
+  return nullptr;  // opinions of small worlds are kept as they are
 }
 
 std::unique_ptr<rl::Source> WorldDomain::rollout_of(

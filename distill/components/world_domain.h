@@ -26,11 +26,11 @@ class WorldDomain : public Domain {
  public:
   explicit WorldDomain(WorldDomainOptions options);
 
-  std::shared_ptr<rl::PolicyModel> student() const override { return options_.student; }
-  std::shared_ptr<const rl::Prior> teacher(const agents::OfferOptions& offer) const override;
-  std::shared_ptr<const rl::Readout> teacher_readout(const agents::OfferOptions&) const override {
-    return nullptr;
-  }
+  std::shared_ptr<rl::PolicyModel> model(const std::string& name) const override;
+  std::shared_ptr<const rl::Prior> judge(const ComponentSpec& judge,
+                                         const agents::OfferOptions& offer) const override;
+  std::shared_ptr<const rl::Readout> judge_readout(
+      const ComponentSpec& judge, const agents::OfferOptions& offer) const override;
   std::unique_ptr<rl::Source> dataset() const override;
   std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const override;
   std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const override;
