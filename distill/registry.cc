@@ -13,6 +13,8 @@ constexpr std::array kMethods = {
                 "Mnih et al. 2016, arXiv:1602.01783", false, a2c},
     MethodEntry{"bellman", "temporal-difference distillation on the teacher's likeliest tokens",
                 "Yu, Li & Zhang 2025, arXiv:2505.20335", true, bellman},
+    MethodEntry{"custom", "the parts of a method, each named in the run file",
+                "`decant methods NAME --expand`", false, custom},
     MethodEntry{"dqn", "values of actions learned from rewards, with a replay",
                 "Mnih et al. 2015, doi:10.1038/nature14236", false, dqn},
     MethodEntry{"gkd", "divergence to the teacher on written and on the student's own responses",

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "distill/build_order.h"
+#include "distill/combinations.h"
 #include "distill/component_options.h"
 #include "distill/yaml.h"
 
@@ -198,7 +199,9 @@ MethodConfig to_method(const Options& options) {
   Binding("name", &method.name).assign(*name);
   method.options.erase("name");
   // Made once here, so that whatever is wrong with its options is found before anything runs.
-  check_components(find_method(method.name, name->mark).build(method.options));
+  const MethodSpec spec = find_method(method.name, name->mark).build(method.options);
+  check_components(spec);
+  for (const StageSpec& stage : spec.stages) check_combination(stage.agent);
   return method;
 }
 

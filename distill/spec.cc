@@ -30,17 +30,59 @@ Value written(const LearnerSpec& learner) {
   return out;
 }
 
-Value written(const StageSpec& stage) {
-  Value::List learners;
-  for (const LearnerSpec& learner : stage.agent.learners) learners.push_back(written(learner));
-  const AgentSpec& agent = stage.agent;
-  Options out{{"name", stage.name}, {"source", written(agent.source)}};
-  if (agent.judge.name != "teacher") out.set("judge", written(agent.judge));
-  out.set("actions", written(agent.actions));
-  if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
-  out.set("memory", written(agent.memory));
-  out.set("learners", learners);
-  return out;
+const Options& map_of(const Value& value, const std::string& what) {
+  const Options* map = value.as<Options>();
+  if (map == nullptr) {
+    throw error_at(value.mark, "expected " + what + ", found " + value.described());
+  }
+  return *map;
+}
+
+const Value::List& list_of(const Value& value, const std::string& what) {
+  const Value::List* list = value.as<Value::List>();
+  if (list == nullptr) {
+    throw error_at(value.mark, "expected a list of " + what + ", found " + value.described());
+  }
+  return *list;
+}
+
+RewardSpec reward_spec(const Value& value) {
+  RewardSpec reward;
+  if (value.is_nothing()) return reward;
+  for (const Value& item : list_of(value, "terms")) {
+    Value term;
+    double weight = 1;
+    bind(map_of(item, "{term: ..., weight: ...}"), {{"term", &term}, {"weight", &weight}});
+    reward.terms.push_back({component(term), weight});
+  }
+  return reward;
+}
+
+ObjectiveSpec objective_spec(const Value& value) {
+  ObjectiveSpec objective{.loss = "imitation"};
+  Value loss = "imitation", reward;
+  bind(map_of(value, "{loss: ..., reward: [...]}"), {{"loss", &loss},
+                                                     {"weight", &objective.weight},
+                                                     {"reward", &reward},
+                                                     {"rows", &objective.rows}});
+  objective.loss = component(loss);
+  objective.reward = reward_spec(reward);
+  return objective;
+}
+
+LearnerSpec learner_spec(const Value& value) {
+  LearnerSpec learner;
+  Value objectives, target = "none", judge = "none";
+  bind(map_of(value, "{trains: ..., objectives: [...]}"), {{"trains", &learner.trains},
+                                                           {"objectives", &objectives},
+                                                           {"target", &target},
+                                                           {"judge", &judge}});
+  for (const Value& item : list_of(objectives, "objectives")) {
+    learner.objectives.push_back(objective_spec(item));
+  }
+  learner.target = component(target);
+  learner.judge = component(judge);
+  return learner;
 }
 
 }  // namespace
@@ -69,10 +111,39 @@ Options to_options(const ComponentSpec& component) {
   return out;
 }
 
-Options to_options(const MethodSpec& method) {
-  Value::List stages;
-  for (const StageSpec& stage : method.stages) stages.push_back(written(stage));
-  return {{"stages", stages}};
+Options to_options(const AgentSpec& agent) {
+  Options out{{"source", written(agent.source)}};
+  if (agent.judge.name != "teacher") out.set("judge", written(agent.judge));
+  out.set("actions", written(agent.actions));
+  if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
+  out.set("memory", written(agent.memory));
+  Value::List learners;
+  for (const LearnerSpec& learner : agent.learners) learners.push_back(written(learner));
+  out.set("learners", learners);
+  return out;
+}
+
+AgentSpec agent_spec(const Options& options) {
+  Value source = "dataset", judge = "teacher", actions = "all", memory = "on_policy", paid;
+  Value learners = Value::List{Options{
+      {"objectives",
+       Value::List{Options{{"reward", Value::List{Options{{"term", "log_likelihood"}}}}}}}}};
+  bind(options, {{"source", &source},
+                 {"judge", &judge},
+                 {"actions", &actions},
+                 {"paid", &paid},
+                 {"memory", &memory},
+                 {"learners", &learners}});
+  AgentSpec agent{.source = component(source),
+                  .judge = component(judge),
+                  .actions = component(actions),
+                  .paid = reward_spec(paid),
+                  .memory = component(memory),
+                  .learners = {}};
+  for (const Value& item : list_of(learners, "learners")) {
+    agent.learners.push_back(learner_spec(item));
+  }
+  return agent;
 }
 
 }  // namespace distill

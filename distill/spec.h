@@ -76,7 +76,10 @@ ComponentSpec component(const Value& value);
 /// The component as a map of `name` and its options.
 Options to_options(const ComponentSpec& component);
 
-/// The specification as named values; `to_yaml` prints it.
-Options to_options(const MethodSpec& method);
+/// The specification as named values, `to_yaml` prints them; and back. They are the options of the method
+/// `custom`.
+Options to_options(const AgentSpec& agent);
+/// @throws ConfigError for unknown keys and for what is not of the form.
+AgentSpec agent_spec(const Options& options);
 
 }  // namespace distill

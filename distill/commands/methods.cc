@@ -16,7 +16,10 @@ void list() {
 void describe(const MethodEntry& method, bool expand) {
   std::cout << method.name << ": " << method.summary << "\nsource: " << method.source << '\n';
   if (expand) {
-    std::cout << "\nwhat it is made of:\n\n" << to_yaml(to_options(method.build({})));
+    Options custom{{"name", "custom"}};
+    const Options parts = to_options(method.build({}).stages.front().agent);
+    for (const auto& entry : parts.entries()) custom.set(entry.name, entry.value);
+    std::cout << "\nwhat it is made of:\n\n" << to_yaml({{"method", custom}});
     return;
   }
   std::cout << "\noptions and their defaults:\n\n"

@@ -11,6 +11,7 @@ namespace distill {
 
 MethodSpec a2c(const Options& options);
 MethodSpec bellman(const Options& options);
+MethodSpec custom(const Options& options);
 MethodSpec dqn(const Options& options);
 MethodSpec gkd(const Options& options);
 MethodSpec grpo(const Options& options);

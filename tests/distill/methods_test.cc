@@ -29,8 +29,9 @@ TEST_P(EveryMethod, BuildsWithItsDefaults) {
 }
 
 TEST_P(EveryMethod, PrintsAndReadsBack) {
-  const std::string text = to_yaml(to_options(GetParam().build({})));
+  const std::string text = to_yaml(to_options(agent_of(GetParam().build({}))));
   EXPECT_EQ(to_yaml(parse_yaml(text, "spec")), text);
+  EXPECT_EQ(to_yaml(to_options(agent_spec(parse_yaml(text, "spec")))), text);
 }
 
 TEST_P(EveryMethod, RefusesAnUnknownKey) {
@@ -45,8 +46,8 @@ TEST_P(EveryMethod, TakesItsOwnDefaults) {
     defaults.erase("beta");
     defaults.erase("scale");
   }
-  EXPECT_EQ(to_yaml(to_options(GetParam().build(defaults))),
-            to_yaml(to_options(GetParam().build({}))));
+  EXPECT_EQ(to_yaml(to_options(agent_of(GetParam().build(defaults)))),
+            to_yaml(to_options(agent_of(GetParam().build({})))));
 }
 
 TEST_P(EveryMethod, HasASectionThatNamesItsOptions) {
@@ -80,21 +81,19 @@ TEST(Registry, NamesTheNearestMethod) {
 
 TEST(Sft, ImitatesTheLikelihoodOfTheDataset) {
   const MethodSpec method = build("sft", "average: sequences");
-  EXPECT_EQ(to_yaml(to_options(method)), R"(stages:
-  - name: sft
-    source: dataset
-    actions: all
-    memory: on_policy
-    learners:
-      - trains: student
-        objectives:
-          - loss:
-              name: imitation
-              average: sequences
+  EXPECT_EQ(to_yaml(to_options(agent_of(method))), R"(source: dataset
+actions: all
+memory: on_policy
+learners:
+  - trains: student
+    objectives:
+      - loss:
+          name: imitation
+          average: sequences
+        weight: 1.0
+        reward:
+          - term: log_likelihood
             weight: 1.0
-            reward:
-              - term: log_likelihood
-                weight: 1.0
 )");
 }
 

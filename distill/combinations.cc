@@ -1,0 +1,110 @@
+#include "distill/combinations.h"
+
+#include <algorithm>
+
+#include "distill/component_options.h"
+
+namespace distill {
+namespace {
+
+// One objective among its surroundings.
+struct Place {
+  const AgentSpec& agent;
+  const LearnerSpec& learner;
+  const ObjectiveSpec& objective;
+};
+
+void refuse_if(bool wrong, const ComponentSpec& part, const std::string& reason) {
+  if (wrong) throw error_at(part.options.mark, reason);
+}
+
+// Whether what is learned from was written by others, whose probabilities nobody noted down.
+bool is_written(const Place& at) {
+  if (at.agent.source.name == "dataset") return true;
+  return at.agent.source.name == "mix" && at.objective.rows != "second";
+}
+
+void check_imitation(const Place& at) {
+  refuse_if(at.objective.reward.terms.empty(), at.objective.loss,
+            "loss imitation differentiates its reward, which has no terms");
+}
+
+void check_policy_gradient(const Place& at) {
+  const auto gradient = bound<PolicyGradientOptions>(at.objective.loss.options);
+  refuse_if(
+      is_written(at), at.objective.loss,
+      "loss policy_gradient learns from what was done by somebody whose probabilities are known; "
+      "source " +
+          at.agent.source.name + " holds written episodes" +
+          (at.agent.source.name == "mix" ? " (rows: second leaves them out)" : ""));
+  refuse_if(
+      at.agent.memory.name == "replay" && gradient.clip == 0 && gradient.importance_clip == 0,
+      at.objective.loss,
+      "loss policy_gradient on a replay learns from stale steps: set clip or importance_clip");
+  const bool grouped = gradient.baseline == "group" || gradient.baseline == "leave_one_out";
+  if (!grouped) return;
+  refuse_if(
+      at.agent.source.name != "rollout", at.agent.source,
+      "baseline " + gradient.baseline + " compares episodes that begin alike: source rollout");
+  const int64_t together = bound<RolloutOptions>(at.agent.source.options).group_size;
+  refuse_if(together != gradient.group_size, at.objective.loss,
+            "group_size " + std::to_string(gradient.group_size) +
+                ", but the source plays groups of " + std::to_string(together));
+}
+
+void check_td(const Place& at) {
+  const auto td = bound<TdOptions>(at.objective.loss.options);
+  refuse_if(
+      td.bootstrap == "target" && at.learner.target.name == "none", at.objective.loss,
+      "loss td goes with a target network, which nothing ever renews here: set target to copy or "
+      "average");
+  refuse_if(td.sqil && at.agent.source.name != "mix", at.objective.loss,
+            "sqil tells demonstrations from own steps: source mix");
+}
+
+void check_soft_td(const Place& at) {
+  const auto td = bound<SoftTdOptions>(at.objective.loss.options);
+  refuse_if(td.demonstrated_share < 1 && at.agent.source.name != "mix", at.objective.loss,
+            "demonstrated_share below 1 tells demonstrations from own steps: source mix");
+}
+
+struct Rule {
+  const char* loss;
+  void (*check)(const Place&);
+};
+
+constexpr Rule kRules[] = {
+    {"imitation", check_imitation},
+    {"policy_gradient", check_policy_gradient},
+    {"soft_td", check_soft_td},
+    {"td", check_td},
+};
+
+void check_objective(const Place& at) {
+  refuse_if(at.objective.rows != "all" && at.agent.source.name != "mix", at.objective.loss,
+            "rows: " + at.objective.rows + " goes with a source of two: source mix");
+  for (const Rule& rule : kRules) {
+    if (at.objective.loss.name == rule.loss) rule.check(at);
+  }
+}
+
+bool is_paid(const ObjectiveSpec& objective) { return objective.loss.name != "imitation"; }
+
+}  // namespace
+
+void check_combination(const AgentSpec& agent) {
+  refuse_if(agent.learners.empty(), agent.source, "an agent has at least one learner");
+  bool anyone_paid = false;
+  for (const LearnerSpec& learner : agent.learners) {
+    refuse_if(learner.objectives.empty(), agent.source,
+              "learner " + learner.trains + " has no objective");
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      check_objective({agent, learner, objective});
+      anyone_paid = anyone_paid || is_paid(objective);
+    }
+  }
+  refuse_if(!agent.paid.terms.empty() && !anyone_paid, agent.source,
+            "paid: no loss looks at what is paid; imitation differentiates its own reward");
+}
+
+}  // namespace distill

@@ -1,0 +1,103 @@
+#include "distill/combinations.h"
+
+#include <gmock/gmock.h>
+
+#include "distill/component_options.h"
+#include "distill/registry.h"
+#include "distill/yaml.h"
+#include "tests/distill/expect_error.h"
+
+namespace distill {
+namespace {
+
+void check_custom(const std::string& yaml) {
+  const MethodSpec method = find_method("custom").build(parse_yaml(yaml, "run.yaml"));
+  check_components(method);
+  check_combination(method.stages.front().agent);
+}
+
+void expect_refused(const std::string& yaml, const std::string& reason) {
+  expect_error([&] { check_custom(yaml); }, reason, /*is_whole=*/false);
+}
+
+TEST(Combinations, OfEveryMethodGoTogether) {
+  for (const MethodEntry& method : methods()) {
+    const MethodSpec built = method.build({});
+    EXPECT_NO_THROW(check_combination(built.stages.front().agent)) << method.name;
+  }
+}
+
+// Parts of different methods in one: Bellman's loss on the student's own text from a replay, with a divergence.
+TEST(Combinations, ThatNobodyHasNamedAreAllowed) {
+  EXPECT_NO_THROW(check_custom(R"(
+source: {name: mix, student_fraction: 0.5}
+actions: {name: top_k, k: 8}
+memory: {name: replay, capacity: 100}
+learners:
+  - objectives:
+      - loss: {name: soft_td, tail: lump}
+      - {loss: imitation, weight: 0.5, reward: [{term: jsd, weight: -1}]}
+)"));
+}
+
+TEST(Combinations, NeedARewardToImitate) {
+  expect_refused("learners: [{objectives: [{loss: imitation}]}]",
+                 "loss imitation differentiates its reward, which has no terms");
+}
+
+TEST(Combinations, NeedWhoActedForAPolicyGradient) {
+  expect_refused("learners: [{objectives: [{loss: {name: policy_gradient, baseline: none}}]}]",
+                 "source dataset holds written episodes");
+  expect_refused(
+      "source: mix\nlearners: [{objectives: [{loss: {name: policy_gradient, baseline: none}}]}]",
+      "source mix holds written episodes (rows: second leaves them out)");
+  EXPECT_NO_THROW(check_custom(
+      "source: {name: mix, per: example}\nlearners: [{objectives: [{rows: second, loss: {name: "
+      "policy_gradient, baseline: none}}]}]"));
+}
+
+TEST(Combinations, NeedClippingOfStaleSteps) {
+  expect_refused(
+      "source: rollout\nmemory: replay\n"
+      "learners: [{objectives: [{loss: {name: policy_gradient, baseline: none}}]}]",
+      "set clip or importance_clip");
+}
+
+TEST(Combinations, NeedGroupsOfOneSize) {
+  expect_refused(
+      "source: {name: rollout, group_size: 4}\nlearners: [{objectives: [{loss: {name: "
+      "policy_gradient, baseline: group, group_size: 8}}]}]",
+      "group_size 8, but the source plays groups of 4");
+}
+
+TEST(Combinations, NeedATargetThatIsRenewed) {
+  expect_refused("source: segments\nmemory: replay\nlearners: [{objectives: [{loss: td}]}]",
+                 "set target to copy or average");
+}
+
+TEST(Combinations, NeedAMixtureForSomeOfItsRows) {
+  expect_refused(
+      "source: rollout\n"
+      "learners: [{objectives: [{rows: first, reward: [{term: log_likelihood}]}]}]",
+      "rows: first goes with a source of two: source mix");
+}
+
+TEST(Combinations, NeedSomebodyWhoIsPaid) {
+  expect_refused(
+      "source: rollout\npaid: [{term: log_likelihood_of}]\n"
+      "learners: [{objectives: [{reward: [{term: log_likelihood}]}]}]",
+      "no loss looks at what is paid");
+}
+
+// Every place in a run file that is wrong is named with its line.
+TEST(Combinations, NameUnknownPartsWithTheirPlace) {
+  expect_refused("source: rollout\nlearners: [{objectives: [{loss: imitatoin}]}]",
+                 "run.yaml:2:33: unknown loss \"imitatoin\"; did you mean \"imitation\"?");
+  expect_refused("judge: nobody", "run.yaml:1:8: unknown judge \"nobody\"");
+  expect_refused("learners: [{objectives: [{reward: [{term: log_likelihood, wieght: 2}]}]}]",
+                 "unknown key \"wieght\"; did you mean \"weight\"?");
+  expect_refused("learners: 3", "run.yaml:1:11: expected a list of learners, found 3");
+}
+
+}  // namespace
+}  // namespace distill
