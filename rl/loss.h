@@ -82,7 +82,8 @@ class Loss {
 };
 
 /// The largest difference between the log-probability recorded while acting and the one worked out
-/// while learning, over the policy's own steps: float32[]. Sampler and trainer must agree.
+/// while learning, over the policy's own steps: float32[]. Sampler and trainer must agree where actions are
+/// drawn from the policy as it is and learned from at once.
 ///
 /// @param log_prob float32[B, T], worked out while learning.
 /// @param where bool[B, T].

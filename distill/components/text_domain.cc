@@ -73,8 +73,7 @@ std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) c
         std::make_unique<agents::LanguageModelActor>(actor, sampling, options_.max_new_tokens,
                                                      options_.seed, options.actor)};
   };
-  // Only text drawn from the student as it is can be compared with what the learner recomputes.
-  return std::make_unique<rl::Rollout>(stage, options_.threads, is_student && sampling.is_plain());
+  return std::make_unique<rl::Rollout>(stage, options_.threads, is_student);
 }
 
 std::unique_ptr<rl::Source> TextDomain::segments(const SegmentsOptions&) const {

@@ -55,9 +55,8 @@ std::unique_ptr<rl::Source> WorldDomain::dataset() const {
 
 std::unique_ptr<rl::Source> WorldDomain::rollout(const RolloutOptions& options) const {
   const bool is_student = options.actor == "student";
-  const agents::SamplingOptions sampling = sampling_of(options.sampling);
-  return rollout_of(is_student ? options_.student : options_.teacher, sampling, options.actor,
-                    is_student && sampling.is_plain(), options.group_size);
+  return rollout_of(is_student ? options_.student : options_.teacher, sampling_of(options.sampling),
+                    options.actor, is_student, options.group_size);
 }
 
 std::unique_ptr<rl::Source> WorldDomain::segments(const SegmentsOptions& options) const {

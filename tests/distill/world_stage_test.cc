@@ -7,9 +7,11 @@
 #include <sstream>
 
 #include "distill/check.h"
+#include "distill/components/world_domain.h"
 #include "distill/components/worlds.h"
 #include "distill/svg.h"
 #include "distill/yaml.h"
+#include "rl/torch.h"
 #include "tests/distill/expect_error.h"
 
 namespace distill {
@@ -248,6 +250,29 @@ TEST_F(WorldStages, AreCheckedBeforeTheyRun) {
   EXPECT_THAT(problems("student: {config: {hidden: [0]}}\n"),
               testing::ElementsAre(testing::HasSubstr("widths of at least 1")));
   EXPECT_THAT(problems("student: {config: {hidden: [4]}}\n"), testing::IsEmpty());
+}
+
+// Methods that imitate tell demonstrations from the rest by it.
+TEST(WorldDomain, EpisodesOfTheStudentAreItsOwnHoweverItDrawsItsActions) {
+  const auto policy = std::make_shared<agents::MlpPolicy>(
+      agents::MlpOptions{.inputs = 6, .actions = 2, .hidden = {4}});
+  const WorldDomain domain(
+      {.seed = 1,
+       .threads = {},
+       .make_world =
+           [](bool restarts) {
+             return make_world({"chain", {}}, {.seed = 1, .restarts = restarts});
+           },
+       .student = policy,
+       .teacher = policy});
+  for (const double temperature : {0.0, 0.5, 1.0}) {
+    for (const std::string actor : {"student", "teacher"}) {
+      const auto source =
+          domain.rollout({.actor = actor, .sampling = {.temperature = temperature}});
+      const rl::Tensor own = source->collect(torch::arange(3), 0).own;
+      EXPECT_TRUE(own.eq(actor == "student").all().item<bool>()) << actor << " " << temperature;
+    }
+  }
 }
 
 TEST(Worlds, AreMadeFromWhatARunFileSays) {
