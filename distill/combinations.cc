@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "distill/component_options.h"
+#include "distill/components/domain.h"
 
 namespace distill {
 namespace {
@@ -41,6 +42,13 @@ void check_policy_gradient(const Place& at) {
       at.agent.memory.name == "replay" && gradient.clip == 0 && gradient.importance_clip == 0,
       at.objective.loss,
       "loss policy_gradient on a replay learns from stale steps: set clip or importance_clip");
+  if (at.agent.source.name == "rollout") {
+    refuse_if(
+        !sampling_of(bound<RolloutOptions>(at.agent.source.options).sampling).is_plain(),
+        at.agent.source,
+        "loss policy_gradient compares with the probabilities that were acted by; they must be the "
+        "policy's own: no temperature, top_k, top_p or min_p");
+  }
   const bool grouped = gradient.baseline == "group" || gradient.baseline == "leave_one_out";
   if (!grouped) return;
   refuse_if(

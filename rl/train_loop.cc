@@ -86,6 +86,10 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
     ++progress.updates_since_collect;
     go_on = after_update(progress, metrics);
   }
+  require(progress.updates > 0, "a budget of " + std::to_string(options.collect_budget) +
+                                    " collected steps was spent before anything was learned: " +
+                                    std::to_string(progress.collected_steps) +
+                                    " were collected; it must be larger");
 }
 
 }  // namespace rl

@@ -37,7 +37,11 @@ using AfterUpdate = std::function<bool(const Progress&, const Metrics&)>;
 
 /// The only training loop: collect, remember, learn.
 ///
-/// @throws std::invalid_argument if neither updates nor a budget is given.
+/// A budget of collected steps ends the training where it is spent: what was collected last is not learned
+/// from.
+///
+/// @throws std::invalid_argument if neither updates nor a budget is given, or if the budget of collected
+///         steps is spent before the first update.
 void train(Agent& agent, const TrainOptions& options, Progress& progress,
            const AfterUpdate& after_update);
 

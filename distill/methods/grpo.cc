@@ -9,17 +9,15 @@
 namespace distill {
 
 MethodSpec grpo(const Options& options) {
-  SamplingOptions sampling;  // how it acts
-  OnPolicyOptions memory;    // epochs
+  OnPolicyOptions memory;  // epochs
   PolicyGradientOptions gradient{.baseline = "group", .group_size = 8, .clip = 0.2};
-  bind(options, memory.bindings() + sampling.bindings() +
-                    without(gradient.bindings(), {"lambda", "baseline", "importance_clip",
-                                                  "value_clip", "value_coefficient"}));
-  sampling.check(options);
+  bind(options,
+       memory.bindings() + without(gradient.bindings(), {"lambda", "baseline", "importance_clip",
+                                                         "value_clip", "value_coefficient"}));
   memory.check(options);
   gradient.check(options);
 
-  RolloutOptions rollout{.group_size = gradient.group_size, .sampling = sampling};
+  RolloutOptions rollout{.group_size = gradient.group_size, .sampling = {}};
   const AgentSpec agent{
       .source = {"rollout", options_of(rollout.bindings())},
       .memory = {"on_policy", options_of(memory.bindings())},

@@ -10,15 +10,12 @@
 namespace distill {
 
 MethodSpec reinforce(const Options& options) {
-  SamplingOptions sampling;  // how it acts
   PolicyGradientOptions gradient{.baseline = "batch"};
-  bind(options, sampling.bindings() +
-                    without(gradient.bindings(), {"lambda", "group_size", "clip", "importance_clip",
-                                                  "value_clip", "value_coefficient", "max_kl"}));
-  sampling.check(options);
+  bind(options, without(gradient.bindings(), {"lambda", "group_size", "clip", "importance_clip",
+                                              "value_clip", "value_coefficient", "max_kl"}));
   gradient.check(options);
 
-  RolloutOptions rollout{.group_size = gradient.group_size, .sampling = sampling};
+  RolloutOptions rollout{.group_size = gradient.group_size, .sampling = {}};
   const AgentSpec agent{
       .source = {"rollout", options_of(rollout.bindings())},
       .learners = {{.objectives = {{{"policy_gradient", options_of(gradient.bindings())}}}}},

@@ -70,6 +70,13 @@ TEST(Combinations, NeedGroupsOfOneSize) {
       "group_size 8, but the source plays groups of 4");
 }
 
+TEST(Combinations, NeedTheProbabilitiesThatWereActedBy) {
+  expect_refused(
+      "source: {name: rollout, temperature: 0.7}\nlearners: [{objectives: [{loss: {name: "
+      "policy_gradient, baseline: none}}]}]",
+      "no temperature, top_k, top_p or min_p");
+}
+
 TEST(Combinations, NeedATargetThatIsRenewed) {
   expect_refused("source: segments\nmemory: replay\nlearners: [{objectives: [{loss: td}]}]",
                  "set target to copy or average");

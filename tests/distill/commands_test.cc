@@ -105,7 +105,7 @@ TEST_F(CommandsTest, ListMethodsAndTheirOptions) {
               AllOf(HasSubstr("bellman"), HasSubstr("Agarwal et al. 2024")));
   EXPECT_THAT(decant({"methods", "gkd"}).out,
               AllOf(HasSubstr("  name: gkd\n"), HasSubstr("  lambda: 0.5\n")));
-  EXPECT_THAT(decant({"methods", "gkd", "--expand"}).out, HasSubstr("source:\n      name: mix\n"));
+  EXPECT_THAT(decant({"methods", "gkd", "--expand"}).out, HasSubstr("source:\n    name: mix\n"));
   expect_refused({"methods", "gdk"}, 2, "unknown method \"gdk\"; did you mean \"gkd\"?");
 }
 

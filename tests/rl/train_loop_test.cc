@@ -60,6 +60,14 @@ TEST(Train, CollectsAnewWhenALossHasLearnedEnough) {
   EXPECT_EQ(progress.next_episode, 3 * 4);
 }
 
+TEST(Train, SaysThatABudgetOfOneCollectionTeachesNothing) {
+  Agent agent = agent_with({}, std::make_unique<Td>(TdOptions{}));
+  Progress progress;
+  EXPECT_THROW(train(agent, {.collect_budget = 4, .batch_size = 8}, progress,
+                     [](const Progress&, const Metrics&) { return true; }),
+               std::invalid_argument);
+}
+
 TEST(Train, RefusesAReplaySmallerThanABatchBeforeItCollects) {
   Agent agent = agent_with({.capacity = 4}, std::make_unique<Td>(TdOptions{}));
   Progress progress;
