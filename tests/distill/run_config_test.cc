@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "distill/check.h"
 #include "distill/yaml.h"
 #include "tests/distill/expect_error.h"
 #include "tests/distill/own_temp.h"
@@ -240,6 +241,27 @@ TEST(Documentation, DescribesEveryKey) {
     ASSERT_TRUE(sections.contains(heading)) << heading;
     EXPECT_THAT(sections[heading], testing::HasSubstr("| `" + key + "` |")) << "in " << heading;
   }
+}
+
+// What stands in configs/ is read without an error, and worlds can be made as they are asked for.
+TEST(RunFiles, OfTheProjectAreRight) {
+  int count = 0;
+  const auto configs = std::filesystem::canonical(DECANT_WORLDS "/..");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(configs)) {
+    const std::string path = entry.path().string();
+    if (entry.path().extension() != ".yaml" || path.find("/worlds/") != std::string::npos) continue;
+    ++count;
+    try {
+      const RunConfig run = load_run_config(path);
+      EXPECT_FALSE(run.stages.empty());
+      if (run.stages.front().world && run.stages.front().world->name != "graph") {
+        EXPECT_THAT(check(run, /*is_thorough=*/false).problems, testing::IsEmpty()) << path;
+      }
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << path << ": " << error.what();
+    }
+  }
+  EXPECT_GE(count, 15);
 }
 
 }  // namespace
