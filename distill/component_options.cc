@@ -1,5 +1,6 @@
 #include "distill/component_options.h"
 
+#include <cmath>
 #include <span>
 
 namespace distill {
@@ -13,6 +14,26 @@ struct Entry {
 template <class T>
 void check(const Options& options) {
   static_cast<void>(bound<T>(options));
+}
+
+// A reward term, which may ask for the teacher's opinion.
+struct RewardEntry : Entry {
+  std::optional<double> (*teacher_temperature)(const Options&);
+};
+
+std::optional<double> asks_for_none(const Options&) { return std::nullopt; }
+
+double temperature_of(const DivergenceOptions& options) { return options.teacher_temperature; }
+
+template <class T>
+double temperature_of(const T& options) {
+  return temperature_of(options.divergence);
+}
+
+template <class T>
+constexpr RewardEntry divergence(const char* name) {
+  return {{name, check<T>},
+          [](const Options& options) { return std::optional(temperature_of(bound<T>(options))); }};
 }
 
 constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
@@ -30,22 +51,37 @@ constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
 constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
                               {"copy", check<CopyTargetOptions>},
                               {"none", check<NoTargetOptions>}};
-constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
-                              {"jsd", check<JsdOptions>},
-                              {"log_likelihood", check<LogLikelihoodOptions>},
-                              {"reverse_kl", check<DivergenceOptions>}};
+constexpr RewardEntry kRewards[] = {
+    divergence<AklOptions>("akl"),
+    divergence<AlphaBetaOptions>("alpha_beta"),
+    divergence<DivergenceOptions>("forward_kl"),
+    divergence<JsdOptions>("jsd"),
+    {{"log_likelihood", check<LogLikelihoodOptions>}, asks_for_none},
+    divergence<DivergenceOptions>("reverse_kl"),
+    divergence<SkewKlOptions>("skew_kl"),
+    divergence<SkewReverseKlOptions>("skew_reverse_kl"),
+    divergence<DivergenceOptions>("total_variation")};
 constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
                              {"policy_gradient", check<PolicyGradientOptions>},
                              {"soft_td", check<SoftTdOptions>},
                              {"td", check<TdOptions>}};
 
-void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
+template <class E>
+const E& find_in(std::span<const E> table, const std::string& what, const ComponentSpec& spec) {
   std::vector<std::string> known;
-  for (const Entry& entry : table) {
-    if (spec.name == entry.name) return entry.check(spec.options);
+  for (const E& entry : table) {
+    if (spec.name == entry.name) return entry;
     known.push_back(entry.name);
   }
   throw error_at(spec.options.mark, unknown(what, spec.name, known));
+}
+
+void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
+  find_in(table, what, spec).check(spec.options);
+}
+
+const RewardEntry& find_reward(const ComponentSpec& term) {
+  return find_in(std::span<const RewardEntry>(kRewards), "reward", term);
 }
 
 void require_tail(const std::string& tail, const Options& options) {
@@ -163,6 +199,39 @@ void JsdOptions::check(const Options& options) const {
   divergence.check(options);
 }
 
+Bindings SkewKlOptions::bindings() { return Bindings{{"alpha", &alpha}} + divergence.bindings(); }
+
+void SkewKlOptions::check(const Options& options) const {
+  require(alpha >= 0 && alpha < 1, options, "0 <= alpha < 1");
+  divergence.check(options);
+}
+
+Bindings SkewReverseKlOptions::bindings() {
+  return Bindings{{"alpha", &alpha}, {"detach_mixture", &detach_mixture}} + divergence.bindings();
+}
+
+void SkewReverseKlOptions::check(const Options& options) const {
+  require(alpha >= 0 && alpha < 1, options, "0 <= alpha < 1");
+  divergence.check(options);
+}
+
+Bindings AlphaBetaOptions::bindings() {
+  return Bindings{{"alpha", &alpha}, {"beta", &beta}} + divergence.bindings();
+}
+
+void AlphaBetaOptions::check(const Options& options) const {
+  require(std::isfinite(alpha), options, "a finite alpha");
+  require(std::isfinite(beta), options, "a finite beta");
+  divergence.check(options);
+}
+
+Bindings AklOptions::bindings() { return Bindings{{"mu", &mu}} + divergence.bindings(); }
+
+void AklOptions::check(const Options& options) const {
+  require(mu >= 0 && mu <= 1, options, "0 <= mu <= 1");
+  divergence.check(options);
+}
+
 Bindings ImitationOptions::bindings() { return {{"average", &average}}; }
 
 void ImitationOptions::check(const Options& options) const {
@@ -276,6 +345,10 @@ ComponentSpec generalized_jsd(JsdOptions options) {
   return {"jsd", options_of(options.bindings())};
 }
 
+std::optional<double> teacher_temperature(const ComponentSpec& reward_term) {
+  return find_reward(reward_term).teacher_temperature(reward_term.options);
+}
+
 void check_components(const MethodSpec& method) {
   for (const StageSpec& stage : method.stages) {
     check_in(kSources, "source", stage.agent.source);
@@ -292,7 +365,7 @@ void check_components(const MethodSpec& method) {
         require_one_of(objective.rows, {"all", "first", "second"}, {}, "rows");
         check_in(kLosses, "loss", objective.loss);
         for (const RewardSpec::Term& term : objective.reward.terms) {
-          check_in(kRewards, "reward", term.term);
+          find_reward(term.term).check(term.term.options);
         }
       }
     }

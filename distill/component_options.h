@@ -4,6 +4,7 @@
 /// makes the component binds them with `bound`; `check_components` binds them without making it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -167,7 +168,8 @@ struct LogLikelihoodOptions {
   void check(const Options&) const {}
 };
 
-/// `forward_kl`, `reverse_kl`: between the teacher's and the policy's opinion of a state's actions.
+/// `forward_kl`, `reverse_kl`, `total_variation`: between the teacher's and the policy's opinion of a state's
+/// actions.
 struct DivergenceOptions {
   std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
   double teacher_temperature = 1;  // > 0
@@ -182,6 +184,44 @@ struct DivergenceOptions {
 struct JsdOptions {
   double beta = 0.5;   // the teacher's share of the mixture, 0 < beta < 1
   bool scale = false;  // divided by beta (1 - beta): continuous into both KLs
+  DivergenceOptions divergence;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `skew_kl`: the forward KL to a mixture of the two.
+struct SkewKlOptions {
+  double alpha = 0.1;  // the teacher's share of the mixture, 0 <= alpha < 1
+  DivergenceOptions divergence;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `skew_reverse_kl`: the reverse KL to a mixture of the two.
+struct SkewReverseKlOptions {
+  double alpha = 0.1;           // the policy's share of the mixture, 0 <= alpha < 1
+  bool detach_mixture = false;  // the policy inside the mixture counts as a constant
+  DivergenceOptions divergence;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `alpha_beta`: the alpha-beta divergence; (1, 0) is the forward KL, (0, 1) the reverse KL.
+struct AlphaBetaOptions {
+  double alpha = 0.2;  // exponent of the teacher: stresses where the two differ much
+  double beta = 0.7;   // exponent of the policy: stresses what it finds likely
+  DivergenceOptions divergence;
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `akl`: forward and reverse KL, weighed by where the two differ.
+struct AklOptions {
+  double mu = 0.5;  // the teacher's probability that makes up the head, in [0, 1]
   DivergenceOptions divergence;
 
   Bindings bindings();
@@ -266,6 +306,9 @@ T bound(const Options& options) {
 
 /// The term of JSD(beta), which ends in `forward_kl` at beta = 0 and `reverse_kl` at beta = 1.
 ComponentSpec generalized_jsd(JsdOptions options);
+
+/// The temperature at which a reward term asks for the teacher's opinion; nothing if it asks for none.
+std::optional<double> teacher_temperature(const ComponentSpec& reward_term);
 
 /// Checks that every component of a method exists and takes its options.
 ///

@@ -11,6 +11,10 @@ namespace {
 constexpr std::array kMethods = {
     MethodEntry{"a2c", "policy gradients of advantages, learned from rewards",
                 "Mnih et al. 2016, arXiv:1602.01783", false, a2c},
+    MethodEntry{"ab_kd", "alpha-beta divergence to the teacher, between and beyond the two KLs",
+                "Wang et al. 2025, arXiv:2505.04560", true, ab_kd},
+    MethodEntry{"akl", "forward and reverse KL to the teacher, weighed by where the two differ",
+                "Wu et al. 2024, arXiv:2404.02657", true, akl},
     MethodEntry{"bellman", "temporal-difference distillation on the teacher's likeliest tokens",
                 "Yu, Li & Zhang 2025, arXiv:2505.20335", true, bellman},
     MethodEntry{"dqn", "values of actions learned from rewards, with a replay",

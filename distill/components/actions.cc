@@ -6,32 +6,24 @@
 namespace distill {
 namespace {
 
-bool compares_with_teacher(const ComponentSpec& term) {
-  return term.options.has("teacher_temperature") || term.name == "forward_kl" ||
-         term.name == "reverse_kl" || term.name == "jsd";
-}
-
-// The temperature at which all rewards ask for the teacher's opinion.
-double teacher_temperature(const AgentSpec& spec) {
+// The temperature at which all rewards ask for the teacher's opinion; nothing if none asks for it.
+std::optional<double> asked_temperature(const AgentSpec& spec) {
   std::optional<double> found;
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
       for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (!compares_with_teacher(part.term)) continue;
-        const double temperature =
-            part.term.name == "jsd"
-                ? bound<JsdOptions>(part.term.options).divergence.teacher_temperature
-                : bound<DivergenceOptions>(part.term.options).teacher_temperature;
-        if (found && *found != temperature) {
+        const std::optional<double> temperature = teacher_temperature(part.term);
+        if (!temperature) continue;
+        if (found && *found != *temperature) {
           throw error_at(part.term.options.mark,
                          "all rewards of an agent see the teacher at one temperature, found " +
-                             std::to_string(*found) + " and " + std::to_string(temperature));
+                             std::to_string(*found) + " and " + std::to_string(*temperature));
         }
         found = temperature;
       }
     }
   }
-  return found.value_or(1.0);
+  return found;
 }
 
 bool includes_taken(const AgentSpec& spec) {
@@ -47,15 +39,7 @@ bool includes_taken(const AgentSpec& spec) {
 }  // namespace
 
 bool is_judged(const AgentSpec& spec) {
-  if (spec.actions.name != "all") return true;
-  for (const LearnerSpec& learner : spec.learners) {
-    for (const ObjectiveSpec& objective : learner.objectives) {
-      for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (compares_with_teacher(part.term)) return true;
-      }
-    }
-  }
-  return false;
+  return spec.actions.name != "all" || asked_temperature(spec).has_value();
 }
 
 bool needs_responses(const AgentSpec& spec) {
@@ -77,7 +61,7 @@ bool needs_teacher(const AgentSpec& spec) {
 
 agents::OfferOptions make_offer(const AgentSpec& spec) {
   agents::OfferOptions offer;
-  offer.temperature = teacher_temperature(spec);
+  offer.temperature = asked_temperature(spec).value_or(1.0);
   offer.include_taken = includes_taken(spec);
   if (spec.actions.name == "top_k") {
     offer.kind = agents::OfferOptions::Kind::top_k;

@@ -49,6 +49,36 @@ rl::RewardTerm make_jsd(const Options& options) {
                          jsd.divergence);
 }
 
+rl::RewardTerm make_skew_kl(const Options& options) {
+  const auto skew = bound<SkewKlOptions>(options);
+  return divergence_term({.kind = Divergence::Kind::skew_kl, .alpha = skew.alpha}, skew.divergence);
+}
+
+rl::RewardTerm make_skew_reverse_kl(const Options& options) {
+  const auto skew = bound<SkewReverseKlOptions>(options);
+  return divergence_term({.kind = Divergence::Kind::skew_reverse_kl,
+                          .alpha = skew.alpha,
+                          .detach_mixture = skew.detach_mixture},
+                         skew.divergence);
+}
+
+rl::RewardTerm make_total_variation(const Options& options) {
+  return divergence_term({.kind = Divergence::Kind::total_variation},
+                         bound<DivergenceOptions>(options));
+}
+
+rl::RewardTerm make_alpha_beta(const Options& options) {
+  const auto found = bound<AlphaBetaOptions>(options);
+  return divergence_term(
+      {.kind = Divergence::Kind::alpha_beta, .beta = found.beta, .alpha = found.alpha},
+      found.divergence);
+}
+
+rl::RewardTerm make_akl(const Options& options) {
+  const auto found = bound<AklOptions>(options);
+  return divergence_term({.kind = Divergence::Kind::akl, .mu = found.mu}, found.divergence);
+}
+
 rl::RewardTerm make_log_likelihood(const Options& options) {
   static_cast<void>(bound<LogLikelihoodOptions>(options));
   return [](const rl::Opinion& opinion) { return opinion.action_log_prob(); };
@@ -60,10 +90,15 @@ struct RewardEntry {
 };
 
 constexpr RewardEntry kRewards[] = {
+    {"akl", make_akl},
+    {"alpha_beta", make_alpha_beta},
     {"forward_kl", make_forward_kl},
     {"jsd", make_jsd},
     {"log_likelihood", make_log_likelihood},
     {"reverse_kl", make_reverse_kl},
+    {"skew_kl", make_skew_kl},
+    {"skew_reverse_kl", make_skew_reverse_kl},
+    {"total_variation", make_total_variation},
 };
 
 }  // namespace

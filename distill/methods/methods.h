@@ -10,6 +10,8 @@
 namespace distill {
 
 MethodSpec a2c(const Options& options);
+MethodSpec ab_kd(const Options& options);
+MethodSpec akl(const Options& options);
 MethodSpec bellman(const Options& options);
 MethodSpec dqn(const Options& options);
 MethodSpec gkd(const Options& options);

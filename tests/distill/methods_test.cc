@@ -154,6 +154,44 @@ TEST(Gkd, NamesWhatIsOutOfRange) {
                "found a list");
 }
 
+const RewardSpec::Term& first_term(const MethodSpec& method) {
+  return agent_of(method).learners[0].objectives[0].reward.terms[0];
+}
+
+TEST(AbKd, HasThePapersExponentsOnWrittenResponses) {
+  const MethodSpec method = build("ab_kd", "");
+  EXPECT_EQ(first_term(method).term.name, "alpha_beta");
+  EXPECT_EQ(first_term(method).weight, -1);
+  const auto divergence = bound<AlphaBetaOptions>(first_term(method).term.options);
+  EXPECT_EQ(divergence.alpha, 0.2);
+  EXPECT_EQ(divergence.beta, 0.7);
+  EXPECT_EQ(bound<MixOptions>(agent_of(method).source.options).student_fraction.to, 0);
+}
+
+TEST(AbKd, NamesWhatIsOutOfRange) {
+  expect_error([] { build("ab_kd", "alpha: .inf"); },
+               "run.yaml:1:8: needs a finite alpha, found alpha: .inf");
+  expect_error([] { build("ab_kd", "student_fraction: 2"); },
+               "run.yaml:1:19: needs 0 <= student_fraction <= 1, found student_fraction: 2");
+  expect_error([] { build("ab_kd", "tail: lamp"); }, "did you mean \"lump\"", /*is_whole=*/false);
+}
+
+TEST(Akl, TakesAMixtureAndAHead) {
+  const MethodSpec method = build("akl", "mu: 0.9\nstudent_fraction: {from: 0, to: 0.5}");
+  EXPECT_EQ(bound<AklOptions>(first_term(method).term.options).mu, 0.9);
+  EXPECT_EQ(bound<MixOptions>(agent_of(method).source.options).student_fraction.to, 0.5);
+  expect_error([] { build("akl", "mu: 1.5"); }, "run.yaml:1:5: needs 0 <= mu <= 1, found mu: 1.5");
+}
+
+TEST(RewardTerms, SayWhetherTheyAskForTheTeachersOpinion) {
+  EXPECT_EQ(teacher_temperature({"log_likelihood"}), std::nullopt);
+  for (const char* name : {"akl", "alpha_beta", "forward_kl", "jsd", "reverse_kl", "skew_kl",
+                           "skew_reverse_kl", "total_variation"}) {
+    EXPECT_EQ(teacher_temperature({name}), 1.0) << name;
+    EXPECT_EQ(teacher_temperature({name, Options{{"teacher_temperature", 2.0}}}), 2.0) << name;
+  }
+}
+
 TEST(Bellman, HasThePapersDefaults) {
   const MethodSpec method = build("bellman", "");
   const AgentSpec& agent = agent_of(method);
