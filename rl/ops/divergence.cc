@@ -46,6 +46,11 @@ Tensor log_mixture(const Tensor& log_p, const Tensor& log_q, double w) {
   return torch::logaddexp(log_p + std::log(w), log_q + std::log1p(-w));
 }
 
+// The same with a w of each state's own, [...].
+Tensor log_mixture(const Tensor& log_p, const Tensor& log_q, const Tensor& w) {
+  return torch::logaddexp(log_p + w.log().unsqueeze(-1), log_q + torch::log1p(-w).unsqueeze(-1));
+}
+
 // Above every power of a probability with a positive exponent; its square fits a float32.
 constexpr double kMaxLogPower = 40;
 // Exponents below it are those of the limit at (0, 0).
@@ -127,6 +132,27 @@ Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, double alpha, b
   const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
   if (alpha == 0) return kl(q, p);
   return kl(q, log_mixture(detach_mixture ? q.detach() : q, p, alpha));
+}
+
+Tensor skew_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+               const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(p, log_mixture(p, q, alpha));
+}
+
+Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+                       bool detach_mixture, const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(q, log_mixture(detach_mixture ? q.detach() : q, p, alpha));
+}
+
+Tensor interpolated_cross_entropy(const Tensor& log_p, const Tensor& log_q, double t,
+                                  const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  require(t >= 0 && t <= 1,
+          "interpolated_cross_entropy needs 0 <= t <= 1, found " + std::to_string(t));
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  const Tensor between = (t * p.detach() + (1 - t) * q.detach()).softmax(-1);
+  return -(between * q).sum(-1);
 }
 
 Tensor total_variation(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,

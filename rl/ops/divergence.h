@@ -95,6 +95,25 @@ Tensor alpha_beta(const Tensor& log_p, const Tensor& log_q, double alpha, double
 Tensor akl(const Tensor& log_p, const Tensor& log_q, double mu, const Tensor& log_p_tail = {},
            const Tensor& log_q_tail = {});
 
+/// The skew divergences with a share of the mixture of each state's own.
+///
+/// @param alpha float32[...], in (0, 1), a constant.
+Tensor skew_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+               const Tensor& log_p_tail = {}, const Tensor& log_q_tail = {});
+Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+                       bool detach_mixture, const Tensor& log_p_tail = {},
+                       const Tensor& log_q_tail = {});
+
+/// -sum_a p_t(a) log q(a) with p_t proportional to q^(1 - t) p^t, the interpolation of both sides' logits, a
+/// constant: the gradient with respect to the policy's logits is q - p_t. A cross-entropy: at p_t = q it is
+/// the entropy of q.
+///
+/// Source: Shing et al. 2025, arXiv:2501.16937.
+///
+/// @param t in [0, 1].
+Tensor interpolated_cross_entropy(const Tensor& log_p, const Tensor& log_q, double t,
+                                  const Tensor& log_p_tail = {}, const Tensor& log_q_tail = {});
+
 /// What becomes of the probability that lies outside a set A of actions.
 enum class Tail {
   /// It is one further action. The exact gradient of the mass on A; a lower bound of the divergence
