@@ -1,4 +1,6 @@
 #include <optional>
+#include <set>
+#include <string>
 
 #include "distill/component_options.h"
 #include "distill/components/components.h"
@@ -6,20 +8,21 @@
 namespace distill {
 namespace {
 
-// The temperature at which all rewards ask for the teacher's opinion; nothing if none asks for it.
+// The temperature at which rewards and losses ask for the teacher's opinion; nothing if none asks for it.
 std::optional<double> asked_temperature(const AgentSpec& spec) {
   std::optional<double> found;
+  const auto ask = [&](std::optional<double> temperature, const Mark& mark) {
+    if (found && temperature && *found != *temperature) {
+      throw error_at(mark, "all rewards of an agent see the teacher at one temperature, found " +
+                               std::to_string(*found) + " and " + std::to_string(*temperature));
+    }
+    if (temperature) found = temperature;
+  };
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
+      ask(facts_of(objective.loss).teacher_temperature, objective.loss.options.mark);
       for (const RewardSpec::Term& part : objective.reward.terms) {
-        const std::optional<double> temperature = teacher_temperature(part.term);
-        if (!temperature) continue;
-        if (found && *found != *temperature) {
-          throw error_at(part.term.options.mark,
-                         "all rewards of an agent see the teacher at one temperature, found " +
-                             std::to_string(*found) + " and " + std::to_string(*temperature));
-        }
-        found = temperature;
+        ask(teacher_temperature(part.term), part.term.options.mark);
       }
     }
   }
@@ -29,11 +32,24 @@ std::optional<double> asked_temperature(const AgentSpec& spec) {
 bool includes_taken(const AgentSpec& spec) {
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
-      if (objective.loss.name != "soft_td") continue;
-      if (bound<SoftTdOptions>(objective.loss.options).out_of_set == "include") return true;
+      if (facts_of(objective.loss).includes_taken) return true;
     }
   }
   return false;
+}
+
+// Who writes what is learned from.
+std::set<std::string> writers(const AgentSpec& spec) {
+  const ComponentSpec& source = spec.source;
+  if (source.name == "dataset") return {"dataset"};
+  if (source.name == "rollout") return {bound<RolloutOptions>(source.options).actor};
+  if (source.name == "adaptive_mix") return {"student", "dataset"};
+  if (source.name == "pairs") return {"student", bound<PairsOptions>(source.options).first};
+  if (source.name != "mix") return {"student"};
+  const auto mix = bound<MixOptions>(source.options);
+  const bool student_alone = mix.student_fraction.from == 1 && mix.student_fraction.to == 1;
+  return student_alone ? std::set<std::string>{"student"}
+                       : std::set<std::string>{"student", mix.first};
 }
 
 }  // namespace
@@ -42,24 +58,18 @@ bool is_judged(const AgentSpec& spec) {
   return spec.actions.name != "all" || asked_temperature(spec).has_value();
 }
 
-bool needs_responses(const AgentSpec& spec) {
-  if (spec.source.name == "rollout" || spec.source.name == "segments") return false;
-  if (spec.source.name != "mix") return true;
-  const Ramp share = bound<MixOptions>(spec.source.options).student_fraction;
-  return share.from < 1 || share.to < 1;
-}
+bool needs_responses(const AgentSpec& spec) { return writers(spec).contains("dataset"); }
 
 std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context) {
-  return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec)) : nullptr;
+  return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec, context.seed))
+                         : nullptr;
 }
 
 bool needs_teacher(const AgentSpec& spec) {
-  const bool teacher_writes = spec.source.name == "rollout" &&
-                              bound<RolloutOptions>(spec.source.options).actor == "teacher";
-  return teacher_writes || is_judged(spec);
+  return writers(spec).contains("teacher") || is_judged(spec);
 }
 
-agents::OfferOptions make_offer(const AgentSpec& spec) {
+agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed) {
   agents::OfferOptions offer;
   offer.temperature = asked_temperature(spec).value_or(1.0);
   offer.include_taken = includes_taken(spec);
@@ -71,6 +81,10 @@ agents::OfferOptions make_offer(const AgentSpec& spec) {
     offer.kind = agents::OfferOptions::Kind::top_p;
     offer.max_actions = found.max_actions;
     offer.p = found.p;
+  } else if (spec.actions.name == "sampled") {
+    offer.kind = agents::OfferOptions::Kind::sampled;
+    offer.max_actions = bound<SampledOptions>(spec.actions.options).draws;
+    offer.seed = seed;
   } else if (spec.actions.name != "all") {
     throw ConfigError("there is no action set \"" + spec.actions.name + "\"");
   }
