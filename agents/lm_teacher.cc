@@ -46,12 +46,14 @@ ActionSet LmTeacher::judge(const rl::Trajectory& t) const {
   if (options_.kind == OfferOptions::Kind::all) return {{}, {}, {}, states.features, readout_};
   const Tensor features = states.features.flatten(0, 1);
   const Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
+  const Tensor draws = draws_for(options_, t);
   const int64_t step = std::max<int64_t>(1, kChunkElements / vocabulary_size());
   std::vector<ActionSet> parts;
   for (int64_t begin = 0; begin < features.size(0); begin += step) {
     const int64_t count = std::min(step, features.size(0) - begin);
     const Tensor log_probs = readout_->logits(features.narrow(0, begin, count)).log_softmax(-1);
-    parts.push_back(offer(log_probs, options_, taken.narrow(0, begin, count)));
+    parts.push_back(offer(log_probs, options_, taken.narrow(0, begin, count),
+                          draws.defined() ? draws.narrow(0, begin, count) : draws));
   }
   return join(parts).map([&](const Tensor& x) { return x.unflatten(0, {t.size(), t.length()}); });
 }

@@ -25,22 +25,23 @@ rl::ActionSet PolicyTeacher::judge(const rl::Trajectory& t) const {
   const Tensor logits = output.readout.logits(output.features.flatten(0, 1));
   const Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
   const Tensor log_probs = (logits / options_.temperature).log_softmax(-1);
-  return offer_open(log_probs, taken).map([&](const Tensor& x) {
+  return offer_open(log_probs, taken, draws_for(options_, t)).map([&](const Tensor& x) {
     return x.unflatten(0, {t.size(), t.length()});
   });
 }
 
 // What a state does not offer is no action of any set.
-rl::ActionSet PolicyTeacher::offer_open(const Tensor& log_probs, const Tensor& taken) const {
+rl::ActionSet PolicyTeacher::offer_open(const Tensor& log_probs, const Tensor& taken,
+                                        const Tensor& draws) const {
   const Tensor closed = log_probs < kClosedLogit / 2;
-  if (!closed.any().item<bool>()) return offer(log_probs, options_, taken);
+  if (!closed.any().item<bool>()) return offer(log_probs, options_, taken, draws);
   OfferOptions options = options_;
   if (options.kind == OfferOptions::Kind::all) {
     options.kind = OfferOptions::Kind::top_k;
     options.max_actions = log_probs.size(-1);
   }
   rl::ActionSet set = offer(log_probs.masked_fill(closed, -std::numeric_limits<double>::infinity()),
-                            options, taken);
+                            options, taken, draws);
   set.ids = set.ids.masked_fill(set.prior_log_probs.isinf(), -1);
   return set;
 }

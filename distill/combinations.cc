@@ -1,6 +1,8 @@
 #include "distill/combinations.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "distill/component_options.h"
 #include "distill/components/domain.h"
@@ -19,10 +21,16 @@ void refuse_if(bool wrong, const ComponentSpec& part, const std::string& reason)
   if (wrong) throw error_at(part.options.mark, reason);
 }
 
+constexpr std::array<std::string_view, 3> kTwofold = {"adaptive_mix", "mix", "pairs"};
+
+bool has_two(const ComponentSpec& source) {
+  return std::find(kTwofold.begin(), kTwofold.end(), source.name) != kTwofold.end();
+}
+
 // Whether what is learned from was written by others, whose probabilities nobody noted down.
 bool is_written(const Place& at) {
   if (at.agent.source.name == "dataset") return true;
-  return at.agent.source.name == "mix" && at.objective.rows != "second";
+  return has_two(at.agent.source) && at.objective.rows != "second";
 }
 
 void check_imitation(const Place& at) {
@@ -37,7 +45,7 @@ void check_policy_gradient(const Place& at) {
       "loss policy_gradient learns from what was done by somebody whose probabilities are known; "
       "source " +
           at.agent.source.name + " holds written episodes" +
-          (at.agent.source.name == "mix" ? " (rows: second leaves them out)" : ""));
+          (has_two(at.agent.source) ? " (rows: second leaves them out)" : ""));
   refuse_if(
       at.agent.memory.name == "replay" && gradient.clip == 0 && gradient.importance_clip == 0,
       at.objective.loss,
@@ -88,15 +96,30 @@ constexpr Rule kRules[] = {
     {"td", check_td},
 };
 
+// A few draws are no distribution: what they leave out has no probability to be compared with.
+void check_draws(const Place& at) {
+  for (const RewardSpec::Term& part : at.objective.reward.terms) {
+    refuse_if(
+        part.term.name != "forward_kl" && part.term.name != "log_likelihood", part.term,
+        "reward " + part.term.name +
+            ": actions sampled are a few draws of the teacher, which only forward_kl can learn "
+            "from without bias");
+  }
+}
+
 void check_objective(const Place& at) {
-  refuse_if(at.objective.rows != "all" && at.agent.source.name != "mix", at.objective.loss,
-            "rows: " + at.objective.rows + " goes with a source of two: source mix");
+  refuse_if(
+      at.objective.rows != "all" && !has_two(at.agent.source), at.objective.loss,
+      "rows: " + at.objective.rows + " goes with a source of two: mix, adaptive_mix or pairs");
+  if (at.agent.actions.name == "sampled") check_draws(at);
   for (const Rule& rule : kRules) {
     if (at.objective.loss.name == rule.loss) rule.check(at);
   }
 }
 
-bool is_paid(const ObjectiveSpec& objective) { return objective.loss.name != "imitation"; }
+bool is_paid(const ObjectiveSpec& objective) {
+  return objective.loss.name == "policy_gradient" || objective.loss.name == "td";
+}
 
 }  // namespace
 
@@ -112,7 +135,7 @@ void check_combination(const AgentSpec& agent) {
     }
   }
   refuse_if(!agent.paid.terms.empty() && !anyone_paid, agent.source,
-            "paid: no loss looks at what is paid; imitation differentiates its own reward");
+            "paid: no loss looks at what is paid; policy_gradient and td do");
 }
 
 }  // namespace distill

@@ -1,5 +1,6 @@
 #include "distill/component_options.h"
 
+#include <cmath>
 #include <span>
 
 namespace distill {
@@ -15,14 +16,69 @@ void check(const Options& options) {
   static_cast<void>(bound<T>(options));
 }
 
-constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
+// A reward term, which may ask for the teacher's opinion.
+struct RewardEntry : Entry {
+  std::optional<double> (*teacher_temperature)(const Options&);
+};
+
+std::optional<double> asks_for_none(const Options&) { return std::nullopt; }
+
+double temperature_of(const DivergenceOptions& options) { return options.teacher_temperature; }
+double temperature_of(const RankingOptions&) { return 1; }
+double temperature_of(const OverlappingOptions& options) {
+  return *teacher_temperature(component(options.divergence));
+}
+
+template <class T>
+double temperature_of(const T& options) {
+  return temperature_of(options.divergence);
+}
+
+template <class T>
+constexpr RewardEntry divergence(const char* name) {
+  return {{name, check<T>},
+          [](const Options& options) { return std::optional(temperature_of(bound<T>(options))); }};
+}
+
+// A loss, which may ask something of its agent.
+struct LossEntry : Entry {
+  LossFacts (*facts)(const Options&);
+};
+
+LossFacts facts(const ImitationOptions& options) { return {.average = options.average}; }
+
+LossFacts facts(const ContrastOptions& options) {
+  return {.average = options.average, .includes_taken = options.curriculum};
+}
+
+LossFacts facts(const TaidOptions& options) {
+  return {.average = options.average,
+          .teacher_temperature = options.divergence.teacher_temperature};
+}
+
+LossFacts facts(const SoftTdOptions& options) {
+  return {.includes_taken = options.out_of_set == "include"};
+}
+
+LossFacts facts(const PolicyGradientOptions&) { return {}; }
+LossFacts facts(const TdOptions&) { return {}; }
+
+template <class T>
+constexpr LossEntry loss(const char* name) {
+  return {{name, check<T>}, [](const Options& options) { return facts(bound<T>(options)); }};
+}
+
+constexpr Entry kSources[] = {{"adaptive_mix", check<AdaptiveMixOptions>},
+                              {"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
+                              {"pairs", check<PairsOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
 constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
                              {"teacher", check<TeacherJudgeOptions>}};
 constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
+                              {"sampled", check<SampledOptions>},
                               {"top_k", check<TopKOptions>},
                               {"top_p", check<TopPOptions>}};
 constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
@@ -30,22 +86,45 @@ constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
 constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
                               {"copy", check<CopyTargetOptions>},
                               {"none", check<NoTargetOptions>}};
-constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
-                              {"jsd", check<JsdOptions>},
-                              {"log_likelihood", check<LogLikelihoodOptions>},
-                              {"reverse_kl", check<DivergenceOptions>}};
-constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
-                             {"policy_gradient", check<PolicyGradientOptions>},
-                             {"soft_td", check<SoftTdOptions>},
-                             {"td", check<TdOptions>}};
+constexpr RewardEntry kRewards[] = {
+    divergence<AklOptions>("akl"),
+    divergence<AlphaBetaOptions>("alpha_beta"),
+    divergence<DivergenceOptions>("forward_kl"),
+    divergence<JsdOptions>("jsd"),
+    {{"log_likelihood", check<LogLikelihoodOptions>}, asks_for_none},
+    divergence<OverlappingOptions>("overlapping"),
+    divergence<RankingOptions>("ranking"),
+    divergence<DivergenceOptions>("reverse_kl"),
+    divergence<SkewKlOptions>("skew_kl"),
+    divergence<SkewReverseKlOptions>("skew_reverse_kl"),
+    divergence<DivergenceOptions>("total_variation")};
+constexpr LossEntry kLosses[] = {loss<ContrastOptions>("contrast"),
+                                 loss<ImitationOptions>("imitation"),
+                                 loss<PolicyGradientOptions>("policy_gradient"),
+                                 loss<SoftTdOptions>("soft_td"),
+                                 loss<TaidOptions>("taid"),
+                                 loss<TdOptions>("td")};
 
-void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
+template <class E>
+const E& find_in(std::span<const E> table, const std::string& what, const ComponentSpec& spec) {
   std::vector<std::string> known;
-  for (const Entry& entry : table) {
-    if (spec.name == entry.name) return entry.check(spec.options);
+  for (const E& entry : table) {
+    if (spec.name == entry.name) return entry;
     known.push_back(entry.name);
   }
   throw error_at(spec.options.mark, unknown(what, spec.name, known));
+}
+
+void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
+  find_in(table, what, spec).check(spec.options);
+}
+
+const LossEntry& find_loss(const ComponentSpec& spec) {
+  return find_in(std::span<const LossEntry>(kLosses), "loss", spec);
+}
+
+const RewardEntry& find_reward(const ComponentSpec& term) {
+  return find_in(std::span<const RewardEntry>(kRewards), "reward", term);
 }
 
 void require_tail(const std::string& tail, const Options& options) {
@@ -82,7 +161,8 @@ void LogLikelihoodOfOptions::check(const Options&) const {
 }
 
 Bindings MixOptions::bindings() {
-  return Bindings{{"student_fraction", &student_fraction}, {"per", &per}} + sampling.bindings();
+  return Bindings{{"student_fraction", &student_fraction}, {"per", &per}, {"first", &first}} +
+         sampling.bindings();
 }
 
 void MixOptions::check(const Options& options) const {
@@ -90,6 +170,30 @@ void MixOptions::check(const Options& options) const {
   require(share(student_fraction.from) && share(student_fraction.to), options,
           "0 <= student_fraction <= 1");
   require_one_of(per, {"batch", "example"}, options, "per");
+  require_one_of(first, {"dataset", "teacher"}, options, "first");
+  sampling.check(options);
+}
+
+Bindings PairsOptions::bindings() { return Bindings{{"first", &first}} + sampling.bindings(); }
+
+void PairsOptions::check(const Options& options) const {
+  require_one_of(first, {"dataset", "teacher"}, options, "first");
+  sampling.check(options);
+}
+
+Bindings AdaptiveMixOptions::bindings() {
+  return Bindings{{"share", &share},       {"share_step", &share_step}, {"tolerance", &tolerance},
+                  {"schedule", &schedule}, {"capacity", &capacity},     {"variant", &variant}} +
+         sampling.bindings();
+}
+
+void AdaptiveMixOptions::check(const Options& options) const {
+  require(share >= 0 && share <= 1, options, "0 <= share <= 1");
+  require(share_step > 0, options, "share_step > 0");
+  require(tolerance >= 0, options, "tolerance >= 0");
+  require_one_of(schedule, {"decreasing", "constant", "increasing"}, options, "schedule");
+  require(capacity >= 1, options, "capacity >= 1");
+  require_one_of(variant, {"code", "paper"}, options, "variant");
   sampling.check(options);
 }
 
@@ -127,6 +231,12 @@ void TopPOptions::check(const Options& options) const {
   require(max_actions >= 1, options, "max_actions >= 1");
 }
 
+Bindings SampledOptions::bindings() { return {{"draws", &draws}}; }
+
+void SampledOptions::check(const Options& options) const {
+  require(draws >= 1, options, "draws >= 1");
+}
+
 Bindings ReplayOptions::bindings() {
   return {{"capacity", &capacity},       {"megabytes", &megabytes}, {"warm_up", &warm_up},
           {"prioritized", &prioritized}, {"alpha", &alpha},         {"beta", &beta}};
@@ -160,6 +270,83 @@ Bindings JsdOptions::bindings() {
 
 void JsdOptions::check(const Options& options) const {
   require(beta > 0 && beta < 1, options, "0 < beta < 1");
+  divergence.check(options);
+}
+
+Bindings SkewKlOptions::bindings() { return Bindings{{"alpha", &alpha}} + divergence.bindings(); }
+
+void SkewKlOptions::check(const Options& options) const {
+  require(alpha >= 0 && alpha < 1, options, "0 <= alpha < 1");
+  divergence.check(options);
+}
+
+Bindings SkewReverseKlOptions::bindings() {
+  return Bindings{{"alpha", &alpha}, {"detach_mixture", &detach_mixture}} + divergence.bindings();
+}
+
+void SkewReverseKlOptions::check(const Options& options) const {
+  require(alpha >= 0 && alpha < 1, options, "0 <= alpha < 1");
+  divergence.check(options);
+}
+
+Bindings AlphaBetaOptions::bindings() {
+  return Bindings{{"alpha", &alpha}, {"beta", &beta}} + divergence.bindings();
+}
+
+void AlphaBetaOptions::check(const Options& options) const {
+  require(std::isfinite(alpha), options, "a finite alpha");
+  require(std::isfinite(beta), options, "a finite beta");
+  divergence.check(options);
+}
+
+Bindings AklOptions::bindings() { return Bindings{{"mu", &mu}} + divergence.bindings(); }
+
+void AklOptions::check(const Options& options) const {
+  require(mu >= 0 && mu <= 1, options, "0 <= mu <= 1");
+  divergence.check(options);
+}
+
+Bindings RankingOptions::bindings() { return {{"k", &k}}; }
+
+void RankingOptions::check(const Options& options) const { require(k >= 1, options, "k >= 1"); }
+
+Bindings OverlappingOptions::bindings() { return {{"k", &k}, {"divergence", &divergence}}; }
+
+void OverlappingOptions::check(const Options& options) const {
+  require(k >= 1, options, "k >= 1");
+  const ComponentSpec term = component(divergence);
+  find_reward(term).check(term.options);
+  require(teacher_temperature(term).has_value(), options, "a divergence to the teacher");
+}
+
+Bindings ContrastOptions::bindings() {
+  return {{"average", &average},       {"writer", &writer},
+          {"factor", &factor},         {"factor_share", &factor_share},
+          {"curriculum", &curriculum}, {"largest_skew", &largest_skew}};
+}
+
+void ContrastOptions::check(const Options& options) const {
+  require_one_of(average, {"tokens", "sequences"}, options, "average");
+  require_one_of(writer, {"teacher", "student"}, options, "writer");
+  require(factor.from >= 0 && factor.to >= 0, options, "factor >= 0");
+  require(factor_share > 0 && factor_share <= 1, options, "0 < factor_share <= 1");
+  require(largest_skew >= 0.01 && largest_skew < 1, options, "0.01 <= largest_skew < 1");
+}
+
+Bindings TaidOptions::bindings() {
+  return Bindings{{"t_start", &t_start},
+                  {"t_end", &t_end},
+                  {"alpha", &alpha},
+                  {"momentum", &momentum},
+                  {"average", &average}} +
+         divergence.bindings();
+}
+
+void TaidOptions::check(const Options& options) const {
+  require(t_start >= 0 && t_start <= t_end && t_end <= 1, options, "0 <= t_start <= t_end <= 1");
+  require(alpha >= 0, options, "alpha >= 0");
+  require(momentum >= 0 && momentum < 1, options, "0 <= momentum < 1");
+  require_one_of(average, {"tokens", "sequences"}, options, "average");
   divergence.check(options);
 }
 
@@ -276,8 +463,64 @@ ComponentSpec generalized_jsd(JsdOptions options) {
   return {"jsd", options_of(options.bindings())};
 }
 
+std::optional<double> teacher_temperature(const ComponentSpec& reward_term) {
+  return find_reward(reward_term).teacher_temperature(reward_term.options);
+}
+
+LossFacts facts_of(const ComponentSpec& loss) { return find_loss(loss).facts(loss.options); }
+
+void check_training(const MethodSpec& method, const TrainingFacts& training, const Mark& mark) {
+  for (const StageSpec& stage : method.stages) {
+    const ComponentSpec& source = stage.agent.source;
+    if (source.name == "pairs" && training.batch_size % 2 != 0) {
+      throw error_at(mark, stage.name +
+                               ": both responses to a prompt stand in one batch; needs an "
+                               "even train.batch_size, found " +
+                               std::to_string(training.batch_size));
+    }
+    if (source.name != "adaptive_mix") continue;
+    const std::string adapts = stage.name +
+                               ": its share of the student's own responses follows the "
+                               "held-out loss; needs ";
+    if (training.evaluate_every == 0) {
+      throw error_at(mark, adapts + "train.evaluate_every >= 1, found 0");
+    }
+    const int64_t kept = bound<AdaptiveMixOptions>(source.options).capacity;
+    if (kept < training.batch_size) {
+      throw error_at(mark, stage.name + ": needs capacity >= train.batch_size, found " +
+                               std::to_string(kept) + " and " +
+                               std::to_string(training.batch_size));
+    }
+  }
+}
+
+namespace {
+
+// The share of the draws estimates probabilities without bias, so only what is linear in the teacher's
+// keeps its gradient: the forward KL, renormalised nowhere.
+void check_sampled(const AgentSpec& agent) {
+  if (agent.actions.name != "sampled") return;
+  for (const LearnerSpec& learner : agent.learners) {
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      require_one_of(objective.loss.name, {"imitation"}, {}, "loss on a sampled set");
+      for (const RewardSpec::Term& part : objective.reward.terms) {
+        if (!teacher_temperature(part.term)) continue;
+        const bool linear = part.term.name == "forward_kl" &&
+                            bound<DivergenceOptions>(part.term.options).tail == "lump";
+        if (linear) continue;
+        throw error_at(
+            agent.actions.options.mark,
+            "actions: a sampled set needs forward_kl with tail: lump, found " + part.term.name);
+      }
+    }
+  }
+}
+
+}  // namespace
+
 void check_components(const MethodSpec& method) {
   for (const StageSpec& stage : method.stages) {
+    check_sampled(stage.agent);
     check_in(kSources, "source", stage.agent.source);
     check_in(kJudges, "judge", stage.agent.judge);
     check_in(kActions, "action set", stage.agent.actions);
@@ -290,9 +533,9 @@ void check_components(const MethodSpec& method) {
       if (learner.judge.name != "none") check_in(kJudges, "judge", learner.judge);
       for (const ObjectiveSpec& objective : learner.objectives) {
         require_one_of(objective.rows, {"all", "first", "second"}, {}, "rows");
-        check_in(kLosses, "loss", objective.loss);
+        find_loss(objective.loss).check(objective.loss.options);
         for (const RewardSpec::Term& term : objective.reward.terms) {
-          check_in(kRewards, "reward", term.term);
+          find_reward(term.term).check(term.term.options);
         }
       }
     }

@@ -4,6 +4,7 @@
 /// makes the component binds them with `bound`; `check_components` binds them without making it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,17 +36,46 @@ struct DatasetOptions {
 struct RolloutOptions {
   std::string actor = "student";  // or "teacher"
   int64_t group_size = 1;         // episodes that begin alike, one after another
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
 
   Bindings bindings();
   void check(const Options& options) const;
 };
 
-/// `mix`: written responses and the student's own.
+/// `mix`: the student's own responses and others.
 struct MixOptions {
   Ramp student_fraction = {1, 1};  // share of the student's own, in [0, 1]
   std::string per = "batch";       // what is drawn as one: a whole "batch", or each "example"
-  SamplingOptions sampling;
+  std::string first = "dataset";   // who writes the others: the "dataset" or the "teacher"
+  SamplingOptions sampling = {};   // how the student, and the teacher, write
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `pairs`: the student's own response to every prompt, and another one.
+struct PairsOptions {
+  std::string first = "dataset";  // who writes the other one: the "dataset" or the "teacher"
+  SamplingOptions sampling = {};  // how the student, and the teacher, write
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `adaptive_mix`: written responses, and the student's own by a share that grows whenever the held-out loss
+/// has risen; its own are written anew, or drawn from those it wrote before.
+struct AdaptiveMixOptions {
+  double share = 0;         // of the student's own, before the loss has risen, in [0, 1]
+  double share_step = 0.1;  // added whenever it has risen, > 0
+  double tolerance = 0.1;   // by how much it must have risen, >= 0; text: in nats per token
+  std::string schedule =
+      "decreasing";         // how much of the share is written anew: all at first, nothing
+                            // at last; or "constant" (half), "increasing"
+  int64_t capacity = 1000;  // responses kept
+  std::string variant =
+      "code";  // or "paper": the loss is compared with the one before, and what is
+               // learned from is always drawn
+  SamplingOptions sampling = {};
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -112,6 +142,15 @@ struct TopPOptions {
   void check(const Options& options) const;
 };
 
+/// `sampled`: drawn from the teacher with replacement, with the share of the draws as its probability: an
+/// estimate without bias for the forward KL alone.
+struct SampledOptions {
+  int64_t draws = 50;  // per state
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Memory: what is learned from.
 
 /// `on_policy`: what was just collected.
@@ -167,7 +206,8 @@ struct LogLikelihoodOptions {
   void check(const Options&) const {}
 };
 
-/// `forward_kl`, `reverse_kl`: between the teacher's and the policy's opinion of a state's actions.
+/// `forward_kl`, `reverse_kl`, `total_variation`: between the teacher's and the policy's opinion of a state's
+/// actions.
 struct DivergenceOptions {
   std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
   double teacher_temperature = 1;  // > 0
@@ -182,7 +222,63 @@ struct DivergenceOptions {
 struct JsdOptions {
   double beta = 0.5;   // the teacher's share of the mixture, 0 < beta < 1
   bool scale = false;  // divided by beta (1 - beta): continuous into both KLs
-  DivergenceOptions divergence;
+  DivergenceOptions divergence = {};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `skew_kl`: the forward KL to a mixture of the two.
+struct SkewKlOptions {
+  double alpha = 0.1;  // the teacher's share of the mixture, 0 <= alpha < 1
+  DivergenceOptions divergence = {};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `skew_reverse_kl`: the reverse KL to a mixture of the two.
+struct SkewReverseKlOptions {
+  double alpha = 0.1;           // the policy's share of the mixture, 0 <= alpha < 1
+  bool detach_mixture = false;  // the policy inside the mixture counts as a constant
+  DivergenceOptions divergence = {};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `alpha_beta`: the alpha-beta divergence; (1, 0) is the forward KL, (0, 1) the reverse KL.
+struct AlphaBetaOptions {
+  double alpha = 0.2;  // exponent of the teacher: stresses where the two differ much
+  double beta = 0.7;   // exponent of the policy: stresses what it finds likely
+  DivergenceOptions divergence = {};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `akl`: forward and reverse KL, weighed by where the two differ.
+struct AklOptions {
+  double mu = 0.5;  // the teacher's probability that makes up the head, in [0, 1]
+  DivergenceOptions divergence = {};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `ranking`: how little teacher and policy agree on the order of the tokens that either finds likely: 1 -
+/// the correlation of their soft ranks, in [0, 2].
+struct RankingOptions {
+  int64_t k = 5;  // likeliest tokens of each side that are compared
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `overlapping`: a divergence, times the share of the k likeliest tokens that both sides have.
+struct OverlappingOptions {
+  int64_t k = 5;
+  Value divergence = "forward_kl";  // a divergence: a name, or a map of name and options
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -193,6 +289,32 @@ struct JsdOptions {
 /// `imitation`: the reward itself is differentiated.
 struct ImitationOptions {
   std::string average = "tokens";  // or "sequences": each its own mean first
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `contrast`: imitation of one side of a contrast, see rl/losses/contrast.h.
+struct ContrastOptions {
+  std::string average = "sequences";  // or "tokens"
+  std::string writer = "teacher";     // whose responses they are, in a curriculum: or "student"
+  Ramp factor = {1, 1};               // of the loss, >= 0
+  double factor_share = 1;            // of the training, after which the factor stays, in (0, 1]
+  bool curriculum = false;            // the share of the mixture follows how much the two differ
+  double largest_skew = 0.1;          // of the curriculum: that share's largest value, in [0.01, 1)
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `taid`: imitation of a target between the policy and the teacher.
+struct TaidOptions {
+  double t_start = 0.4;    // the teacher's share of the target at first, 0 <= t_start <= t_end
+  double t_end = 1;        // and at last, at most 1
+  double alpha = 5e-4;     // how far a step may go beyond the straight line, >= 0; 0: not at all
+  double momentum = 0.99;  // of how the loss falls, in [0, 1)
+  std::string average = "tokens";  // or "sequences"
+  DivergenceOptions divergence = {};
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -266,6 +388,30 @@ T bound(const Options& options) {
 
 /// The term of JSD(beta), which ends in `forward_kl` at beta = 0 and `reverse_kl` at beta = 1.
 ComponentSpec generalized_jsd(JsdOptions options);
+
+/// The temperature at which a reward term asks for the teacher's opinion; nothing if it asks for none.
+std::optional<double> teacher_temperature(const ComponentSpec& reward_term);
+
+/// What a loss asks of the rest of its agent.
+struct LossFacts {
+  std::optional<std::string> average = std::nullopt;  // "tokens" or "sequences"; nothing: either
+  std::optional<double> teacher_temperature =
+      std::nullopt;             // nothing: it does not ask for the teacher's opinion
+  bool includes_taken = false;  // the action taken must be on offer
+};
+LossFacts facts_of(const ComponentSpec& loss);
+
+/// What components need to know of the training they are part of.
+struct TrainingFacts {
+  int64_t evaluate_every = 0;  // updates; 0: at the end only
+  int64_t batch_size = 0;
+};
+
+/// Checks that a training gives every component of a method what it needs.
+///
+/// @param mark where the method was named.
+/// @throws ConfigError that names the component and the key.
+void check_training(const MethodSpec& method, const TrainingFacts& training, const Mark& mark);
 
 /// Checks that every component of a method exists and takes its options.
 ///

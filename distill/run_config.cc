@@ -344,6 +344,10 @@ void check_stage(const StageConfig& stage) {
   }
   if (!stage.student) throw missing("student");
   const MethodEntry& method = find_method(stage.method);
+  check_training(
+      method.build(stage.method.options),
+      {.evaluate_every = stage.train.evaluate_every, .batch_size = stage.train.batch_size},
+      stage.method.mark);
   if (!method.needs_teacher) return;
   if (stage.kind == StageKind::kPretrain) {
     throw error_at(stage.method.mark, "method " + stage.method.name +

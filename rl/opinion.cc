@@ -22,12 +22,16 @@ struct Rows {
   Tensor features;  // float[N, D]
   ActionSet actions;
   Tensor action;
+  std::map<std::string, Tensor> notes;
 };
 
 Rows gather_rows(const PolicyOutput& policy, const Trajectory& trajectory, const Tensor& where) {
   const Tensor index = where.flatten().nonzero().squeeze(1);
   const auto pick = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, index); };
-  return {index, pick(policy.features), trajectory.actions.map(pick), pick(trajectory.action)};
+  Rows rows{
+      index, pick(policy.features), trajectory.actions.map(pick), pick(trajectory.action), {}};
+  for (const auto& [name, note] : trajectory.notes) rows.notes[name] = pick(note);
+  return rows;
 }
 
 Tensor scatter_rows(const Tensor& values, const Tensor& index, const Trajectory& trajectory) {
@@ -50,7 +54,9 @@ void for_each_chunk(const Rows& rows, const Readout& readout, F f) {
 
 Opinion opinion_of(const Rows& rows, const Tensor& logits, int64_t begin, int64_t count) {
   const auto cut = [&](const Tensor& x) { return x.narrow(0, begin, count); };
-  return {logits, rows.actions.map(cut).dense(), cut(rows.action)};
+  std::map<std::string, Tensor> notes;
+  for (const auto& [name, note] : rows.notes) notes[name] = cut(note);
+  return {logits, rows.actions.map(cut).dense(), cut(rows.action), std::move(notes)};
 }
 
 // Where the gradient of the logits goes: features, weight and bias of the read-out.
@@ -232,8 +238,12 @@ const Tensor& remember(std::optional<Tensor>& slot, const std::function<Tensor()
 
 }  // namespace
 
-Opinion::Opinion(Tensor logits, ActionSet actions, Tensor action)
-    : logits_(std::move(logits)), actions_(std::move(actions)), action_(std::move(action)) {}
+Opinion::Opinion(Tensor logits, ActionSet actions, Tensor action,
+                 std::map<std::string, Tensor> notes)
+    : logits_(std::move(logits)),
+      actions_(std::move(actions)),
+      action_(std::move(action)),
+      notes_(std::move(notes)) {}
 
 const Tensor& Opinion::logits() const {
   if (actions_.is_full()) return logits_;
@@ -291,8 +301,13 @@ const Tensor& Opinion::slot() const {
   return remember(slot_, [&] { return slot_of(actions_, action_); });
 }
 
+const Tensor* Opinion::note(const std::string& name) const {
+  const auto found = notes_.find(name);
+  return found == notes_.end() ? nullptr : &found->second;
+}
+
 Opinion Opinion::at_temperature(double temperature) const {
-  return temperature == 1.0 ? *this : Opinion(logits_ / temperature, actions_, action_);
+  return temperature == 1.0 ? *this : Opinion(logits_ / temperature, actions_, action_, notes_);
 }
 
 Tensor map_states(const PolicyOutput& policy, const Trajectory& trajectory, const Tensor& where,

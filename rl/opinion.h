@@ -7,7 +7,9 @@
 /// at a time. Peak memory does not grow with states x A.
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "rl/policy.h"
 #include "rl/tensor.h"
@@ -21,7 +23,9 @@ class Opinion {
   /// @param logits float32[n, A], the policy's, of all actions.
   /// @param actions [n, K], as in the trajectory.
   /// @param action int64[n].
-  Opinion(Tensor logits, ActionSet actions, Tensor action);
+  /// @param notes [n] each, by name.
+  Opinion(Tensor logits, ActionSet actions, Tensor action,
+          std::map<std::string, Tensor> notes = {});
 
   /// float32[n, A], of all actions.
   const Tensor& all_logits() const { return logits_; }
@@ -53,6 +57,9 @@ class Opinion {
   /// int64[n] its slot in the set, or -1.
   const Tensor& slot() const;
 
+  /// [n] what was noted down about the states under that name (Trajectory::notes); null: nothing.
+  const Tensor* note(const std::string& name) const;
+
   /// The same opinions of a policy whose logits are divided by a temperature.
   Opinion at_temperature(double temperature) const;
 
@@ -60,6 +67,7 @@ class Opinion {
   Tensor logits_;
   ActionSet actions_;
   Tensor action_;
+  std::map<std::string, Tensor> notes_;
   mutable std::optional<Tensor> set_logits_, log_normalizer_, log_probs_, tail_, max_, slot_,
       action_logit_, action_log_prob_;
 };

@@ -293,17 +293,8 @@ Trajectory Recorded::collect(const Tensor& episodes, double progress) {
   return episodes_.select(torch::tensor(rows, episodes_.episode.options()));
 }
 
-Mix::Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
-         std::function<double(double)> share, bool per_row, uint64_t seed)
-    : first_(std::move(first)),
-      second_(std::move(second)),
-      share_(std::move(share)),
-      per_row_(per_row),
-      key_(role_key(seed, "mix")) {}
-
-Trajectory Mix::collect(const Tensor& episodes, double progress) {
-  const Tensor deciding = per_row_ ? episodes : episodes.narrow(0, 0, 1).expand_as(episodes);
-  const Tensor to_second = uniform(key_, deciding, torch::zeros_like(episodes)) < share_(progress);
+Trajectory TwoSources::collect_from(const Tensor& episodes, const Tensor& to_second,
+                                    double progress) {
   const Tensor for_first = episodes.masked_select(to_second.logical_not());
   const Tensor for_second = episodes.masked_select(to_second);
   std::vector<Trajectory> parts;
@@ -318,12 +309,12 @@ Trajectory Mix::collect(const Tensor& episodes, double progress) {
   return concatenate(parts);
 }
 
-void Mix::measured(double loss) {
+void TwoSources::measured(double loss) {
   first_->measured(loss);
   second_->measured(loss);
 }
 
-void Mix::save(State& state) const {
+void TwoSources::save(State& state) const {
   State first, second;
   first_->save(first);
   second_->save(second);
@@ -331,9 +322,26 @@ void Mix::save(State& state) const {
   state.put("second", second);
 }
 
-void Mix::load(const State& state) {
+void TwoSources::load(const State& state) {
   first_->load(state.part("first"));
   second_->load(state.part("second"));
+}
+
+Mix::Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
+         std::function<double(double)> share, bool per_row, uint64_t seed)
+    : TwoSources(std::move(first), std::move(second)),
+      share_(std::move(share)),
+      per_row_(per_row),
+      key_(role_key(seed, "mix")) {}
+
+Trajectory Mix::collect(const Tensor& episodes, double progress) {
+  const Tensor deciding = per_row_ ? episodes : episodes.narrow(0, 0, 1).expand_as(episodes);
+  const Tensor to_second = uniform(key_, deciding, torch::zeros_like(episodes)) < share_(progress);
+  return collect_from(episodes, to_second, progress);
+}
+
+Trajectory Pairs::collect(const Tensor& episodes, double progress) {
+  return collect_from(torch::div(episodes, 2, "floor"), episodes.remainder(2) == 1, progress);
 }
 
 }  // namespace rl

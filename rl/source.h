@@ -91,9 +91,25 @@ class Recorded : public Source {
   uint64_t key_;
 };
 
-/// Two sources in a mixture whose shares may change in the course of the training. Rows say which they came
-/// from (Trajectory::second).
-class Mix : public Source {
+/// Two sources that take turns. Rows say which they came from (Trajectory::second).
+class TwoSources : public Source {
+ public:
+  TwoSources(std::unique_ptr<Source> first, std::unique_ptr<Source> second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+  void measured(double loss) override;
+  void save(State& state) const override;
+  void load(const State& state) override;
+
+ protected:
+  /// @param episodes int64[B]. @param to_second bool[B].
+  Trajectory collect_from(const Tensor& episodes, const Tensor& to_second, double progress);
+
+ private:
+  std::unique_ptr<Source> first_, second_;
+};
+
+/// Two sources in a mixture whose shares may change in the course of the training.
+class Mix : public TwoSources {
  public:
   /// @param share of the second source, in [0, 1], by progress.
   /// @param per_row whether each episode is drawn by itself, or a whole batch at once.
@@ -101,15 +117,18 @@ class Mix : public Source {
   Mix(std::unique_ptr<Source> first, std::unique_ptr<Source> second,
       std::function<double(double)> share, bool per_row, uint64_t seed);
   Trajectory collect(const Tensor& episodes, double progress) override;
-  void measured(double loss) override;
-  void save(State& state) const override;
-  void load(const State& state) override;
 
  private:
-  std::unique_ptr<Source> first_, second_;
   std::function<double(double)> share_;
   bool per_row_;
   uint64_t key_;
+};
+
+/// Both of two sources, prompt by prompt: ids 2i and 2i + 1 are episode i of the first and of the second.
+class Pairs : public TwoSources {
+ public:
+  using TwoSources::TwoSources;
+  Trajectory collect(const Tensor& episodes, double progress) override;
 };
 
 /// Pays for whole trajectories, once, where they are collected: what the policy in training thinks of them

@@ -1,4 +1,6 @@
 #include <optional>
+#include <set>
+#include <string>
 
 #include "distill/component_options.h"
 #include "distill/components/components.h"
@@ -6,78 +8,70 @@
 namespace distill {
 namespace {
 
-bool compares_with_teacher(const ComponentSpec& term) {
-  return term.options.has("teacher_temperature") || term.name == "forward_kl" ||
-         term.name == "reverse_kl" || term.name == "jsd";
-}
-
-// The temperature at which all rewards ask for the teacher's opinion.
-double teacher_temperature(const AgentSpec& spec) {
+// The temperature at which rewards and losses ask for the teacher's opinion; nothing if none asks for it.
+std::optional<double> asked_temperature(const AgentSpec& spec) {
   std::optional<double> found;
+  const auto ask = [&](std::optional<double> temperature, const Mark& mark) {
+    if (found && temperature && *found != *temperature) {
+      throw error_at(mark, "all rewards of an agent see the teacher at one temperature, found " +
+                               std::to_string(*found) + " and " + std::to_string(*temperature));
+    }
+    if (temperature) found = temperature;
+  };
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
+      ask(facts_of(objective.loss).teacher_temperature, objective.loss.options.mark);
       for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (!compares_with_teacher(part.term)) continue;
-        const double temperature =
-            part.term.name == "jsd"
-                ? bound<JsdOptions>(part.term.options).divergence.teacher_temperature
-                : bound<DivergenceOptions>(part.term.options).teacher_temperature;
-        if (found && *found != temperature) {
-          throw error_at(part.term.options.mark,
-                         "all rewards of an agent see the teacher at one temperature, found " +
-                             std::to_string(*found) + " and " + std::to_string(temperature));
-        }
-        found = temperature;
+        ask(teacher_temperature(part.term), part.term.options.mark);
       }
     }
   }
-  return found.value_or(1.0);
+  return found;
 }
 
 bool includes_taken(const AgentSpec& spec) {
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
-      if (objective.loss.name != "soft_td") continue;
-      if (bound<SoftTdOptions>(objective.loss.options).out_of_set == "include") return true;
+      if (facts_of(objective.loss).includes_taken) return true;
     }
   }
   return false;
+}
+
+// Who writes what is learned from.
+std::set<std::string> writers(const AgentSpec& spec) {
+  const ComponentSpec& source = spec.source;
+  if (source.name == "dataset") return {"dataset"};
+  if (source.name == "rollout") return {bound<RolloutOptions>(source.options).actor};
+  if (source.name == "adaptive_mix") return {"student", "dataset"};
+  if (source.name == "pairs") return {"student", bound<PairsOptions>(source.options).first};
+  if (source.name != "mix") return {"student"};
+  const auto mix = bound<MixOptions>(source.options);
+  const bool student_alone = mix.student_fraction.from == 1 && mix.student_fraction.to == 1;
+  return student_alone ? std::set<std::string>{"student"}
+                       : std::set<std::string>{"student", mix.first};
 }
 
 }  // namespace
 
 bool is_judged(const AgentSpec& spec) {
-  if (spec.actions.name != "all") return true;
-  for (const LearnerSpec& learner : spec.learners) {
-    for (const ObjectiveSpec& objective : learner.objectives) {
-      for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (compares_with_teacher(part.term)) return true;
-      }
-    }
-  }
-  return false;
+  return spec.actions.name != "all" || asked_temperature(spec).has_value();
 }
 
-bool needs_responses(const AgentSpec& spec) {
-  if (spec.source.name == "rollout" || spec.source.name == "segments") return false;
-  if (spec.source.name != "mix") return true;
-  const Ramp share = bound<MixOptions>(spec.source.options).student_fraction;
-  return share.from < 1 || share.to < 1;
-}
+bool needs_responses(const AgentSpec& spec) { return writers(spec).contains("dataset"); }
 
 std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context) {
-  return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec)) : nullptr;
+  return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec, context.seed))
+                         : nullptr;
 }
 
 bool needs_teacher(const AgentSpec& spec) {
-  const bool teacher_writes = spec.source.name == "rollout" &&
-                              bound<RolloutOptions>(spec.source.options).actor == "teacher";
-  return teacher_writes || is_judged(spec);
+  return writers(spec).contains("teacher") || is_judged(spec);
 }
 
-agents::OfferOptions make_offer(const AgentSpec& spec) {
+agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed) {
   agents::OfferOptions offer;
-  offer.temperature = teacher_temperature(spec);
+  offer.temperature = asked_temperature(spec).value_or(1.0);
   offer.include_taken = includes_taken(spec);
   if (spec.actions.name == "top_k") {
     offer.kind = agents::OfferOptions::Kind::top_k;
@@ -87,6 +81,10 @@ agents::OfferOptions make_offer(const AgentSpec& spec) {
     offer.kind = agents::OfferOptions::Kind::top_p;
     offer.max_actions = found.max_actions;
     offer.p = found.p;
+  } else if (spec.actions.name == "sampled") {
+    offer.kind = agents::OfferOptions::Kind::sampled;
+    offer.max_actions = bound<SampledOptions>(spec.actions.options).draws;
+    offer.seed = seed;
   } else if (spec.actions.name != "all") {
     throw ConfigError("there is no action set \"" + spec.actions.name + "\"");
   }

@@ -10,12 +10,12 @@ namespace {
 rl::Average average_of(const LearnerSpec& spec) {
   std::optional<std::string> found;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    if (objective.loss.name != "imitation") continue;
-    const std::string average = bound<ImitationOptions>(objective.loss.options).average;
-    if (found && *found != average) {
+    const std::optional<std::string> average = facts_of(objective.loss).average;
+    if (!average) continue;
+    if (found && *found != *average) {
       throw error_at(objective.loss.options.mark,
                      "the objectives of a learner share one average, found \"" + *found +
-                         "\" and \"" + average + "\"");
+                         "\" and \"" + *average + "\"");
     }
     found = average;
   }
@@ -31,7 +31,8 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
                                           const LearnerSettings& settings) {
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    objectives.push_back({.name = objective.loss.name,
+    const std::string name = objective.loss.name;
+    objectives.push_back({.name = objective.rows == "all" ? name : name + "_" + objective.rows,
                           .weight = objective.weight,
                           .loss = make_loss(objective.loss),
                           .reward = make_reward(objective.reward),

@@ -10,6 +10,7 @@
 #include "distill/components/domain.h"
 #include "distill/spec.h"
 #include "rl/agent.h"
+#include "rl/losses/taid.h"
 
 namespace distill {
 
@@ -25,6 +26,8 @@ struct Context {
 using LearnerSettings = rl::LearnerOptions;
 
 rl::RewardTerm make_reward_term(const ComponentSpec& spec);
+/// The cross-entropy to a target between policy and teacher, at a teacher's share t of it.
+rl::Taid::Term make_interpolated_term(const DivergenceOptions& options);
 rl::Reward make_reward(const RewardSpec& spec);
 std::shared_ptr<const rl::Payer> make_payer(const ComponentSpec& spec, const Context& context);
 std::unique_ptr<rl::Loss> make_loss(const ComponentSpec& spec);
@@ -36,8 +39,9 @@ int64_t episodes_per_collect(const AgentSpec& spec);
 /// Which tokens the teacher offers, given what the learners make of them: the temperature at which
 /// rewards ask for its opinion, and whether the token taken must be on offer.
 ///
+/// @param seed of sets that are drawn.
 /// @throws ConfigError where rewards ask for different temperatures.
-agents::OfferOptions make_offer(const AgentSpec& spec);
+agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed);
 
 /// Whether anything in the agent asks for a teacher.
 bool needs_teacher(const AgentSpec& spec);

@@ -1,8 +1,12 @@
+#include <algorithm>
+
 #include "distill/component_options.h"
 #include "distill/components/components.h"
+#include "rl/losses/contrast.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
 #include "rl/losses/policy_gradient.h"
+#include "rl/losses/taid.h"
 #include "rl/losses/td.h"
 
 namespace distill {
@@ -80,15 +84,37 @@ std::unique_ptr<rl::Loss> make_policy_gradient(const Options& options) {
       .max_kl = unless_zero(found.max_kl)});
 }
 
+std::unique_ptr<rl::Loss> make_contrast(const Options& options) {
+  const auto found = bound<ContrastOptions>(options);
+  rl::ContrastOptions contrast;
+  contrast.factor = [factor = found.factor, until = found.factor_share](double progress) {
+    return factor.at(std::min(1.0, progress / until));
+  };
+  contrast.by_prior = found.writer == "teacher";
+  if (found.curriculum) contrast.largest_skew = found.largest_skew;
+  return std::make_unique<rl::Contrast>(contrast);
+}
+
+std::unique_ptr<rl::Loss> make_taid(const Options& options) {
+  const auto found = bound<TaidOptions>(options);
+  return std::make_unique<rl::Taid>(rl::InterpolationOptions{.first = found.t_start,
+                                                             .last = found.t_end,
+                                                             .rate = found.alpha,
+                                                             .memory = found.momentum},
+                                    make_interpolated_term(found.divergence));
+}
+
 struct LossEntry {
   const char* name;
   std::unique_ptr<rl::Loss> (*make)(const Options&);
 };
 
 constexpr LossEntry kLosses[] = {
+    {"contrast", make_contrast},
     {"imitation", make_imitation},
     {"policy_gradient", make_policy_gradient},
     {"soft_td", make_soft_td},
+    {"taid", make_taid},
     {"td", make_td},
 };
 

@@ -1,6 +1,9 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
+#include "rl/compared.h"
+#include "rl/losses/contrast.h"
 #include "rl/ops/divergence.h"
+#include "rl/ops/ranking.h"
 #include "rl/torch.h"
 
 namespace distill {
@@ -14,24 +17,38 @@ Tail tail_of(const std::string& name) {
   return name == "support" ? Tail::support : Tail::lump;
 }
 
+double scale_of(const DivergenceOptions& options) {
+  return options.scale_by_t2 ? options.teacher_temperature * options.student_temperature : 1.0;
+}
+
 // The divergence between the prior and the policy, in nats.
 rl::RewardTerm divergence_term(const Divergence& divergence, const DivergenceOptions& options) {
-  const double factor =
-      options.scale_by_t2 ? options.teacher_temperature * options.student_temperature : 1.0;
+  const double factor = scale_of(options), temperature = options.student_temperature;
   const Tail tail = tail_of(options.tail);
-  const double temperature = options.student_temperature;
-  return [=](const rl::Opinion& found) {
-    const rl::Opinion opinion = found.at_temperature(temperature);
+  return [=](const rl::Opinion& opinion) {
     if (opinion.actions().is_full()) {
-      return factor * rl::ops::divergence_from_logits(divergence, opinion.prior_log_probs(),
-                                                      opinion.all_logits());
+      return factor *
+             rl::ops::divergence_from_logits(divergence, opinion.prior_log_probs(),
+                                             opinion.at_temperature(temperature).all_logits());
     }
-    const bool with_tail = tail == Tail::lump;
-    const rl::ops::Comparison compared =
-        rl::ops::compare_on_set(opinion.prior_log_probs(), opinion.log_probs(),
-                                with_tail ? opinion.prior_tail_log_prob() : rl::Tensor(),
-                                with_tail ? opinion.tail_log_prob() : rl::Tensor(), tail);
-    return factor * rl::ops::evaluate(divergence, compared);
+    return factor * rl::ops::evaluate(divergence, rl::compared(opinion, tail, temperature));
+  };
+}
+
+// The same, with the share of the mixture that a curriculum has noted down, where there is one.
+rl::RewardTerm skew_term(const Divergence& divergence, const DivergenceOptions& options) {
+  const auto constant = divergence_term(divergence, options);
+  const double factor = scale_of(options), temperature = options.student_temperature;
+  const Tail tail = tail_of(options.tail);
+  return [=](const rl::Opinion& opinion) {
+    const rl::Tensor* alpha = opinion.note(rl::kSkewNote);
+    if (alpha == nullptr) return constant(opinion);
+    const auto [p, q, p_tail, q_tail, penalty] = rl::compared(opinion, tail, temperature);
+    const rl::Tensor value =
+        divergence.kind == Divergence::Kind::skew_kl
+            ? rl::ops::skew_kl(p, q, *alpha, p_tail, q_tail)
+            : rl::ops::skew_reverse_kl(p, q, *alpha, divergence.detach_mixture, p_tail, q_tail);
+    return factor * (penalty.defined() ? value + penalty : value);
   };
 }
 
@@ -49,6 +66,56 @@ rl::RewardTerm make_jsd(const Options& options) {
                          jsd.divergence);
 }
 
+rl::RewardTerm make_skew_kl(const Options& options) {
+  const auto skew = bound<SkewKlOptions>(options);
+  return skew_term({.kind = Divergence::Kind::skew_kl, .alpha = skew.alpha}, skew.divergence);
+}
+
+rl::RewardTerm make_skew_reverse_kl(const Options& options) {
+  const auto skew = bound<SkewReverseKlOptions>(options);
+  return skew_term({.kind = Divergence::Kind::skew_reverse_kl,
+                    .alpha = skew.alpha,
+                    .detach_mixture = skew.detach_mixture},
+                   skew.divergence);
+}
+
+rl::RewardTerm make_total_variation(const Options& options) {
+  return divergence_term({.kind = Divergence::Kind::total_variation},
+                         bound<DivergenceOptions>(options));
+}
+
+rl::RewardTerm make_alpha_beta(const Options& options) {
+  const auto found = bound<AlphaBetaOptions>(options);
+  return divergence_term(
+      {.kind = Divergence::Kind::alpha_beta, .beta = found.beta, .alpha = found.alpha},
+      found.divergence);
+}
+
+rl::RewardTerm make_akl(const Options& options) {
+  const auto found = bound<AklOptions>(options);
+  return divergence_term({.kind = Divergence::Kind::akl, .mu = found.mu}, found.divergence);
+}
+
+// Tokens whose order is compared. On a reduced set both sides choose within it.
+rl::ops::Union top_of(const rl::Opinion& opinion, int64_t k) {
+  return rl::ops::union_of_top(opinion.prior_log_probs(), opinion.logits(), k);
+}
+
+rl::RewardTerm make_ranking(const Options& options) {
+  return [k = bound<RankingOptions>(options).k](const rl::Opinion& opinion) {
+    return rl::ops::rank_disagreement(opinion.prior_log_probs(), opinion.logits(),
+                                      top_of(opinion, k));
+  };
+}
+
+rl::RewardTerm make_overlapping(const Options& options) {
+  const auto found = bound<OverlappingOptions>(options);
+  return [k = found.k,
+          divergence = make_reward_term(component(found.divergence))](const rl::Opinion& opinion) {
+    return top_of(opinion, k).overlap * divergence(opinion);
+  };
+}
+
 rl::RewardTerm make_log_likelihood(const Options& options) {
   static_cast<void>(bound<LogLikelihoodOptions>(options));
   return [](const rl::Opinion& opinion) { return opinion.action_log_prob(); };
@@ -60,10 +127,17 @@ struct RewardEntry {
 };
 
 constexpr RewardEntry kRewards[] = {
+    {"akl", make_akl},
+    {"alpha_beta", make_alpha_beta},
     {"forward_kl", make_forward_kl},
     {"jsd", make_jsd},
     {"log_likelihood", make_log_likelihood},
+    {"overlapping", make_overlapping},
+    {"ranking", make_ranking},
     {"reverse_kl", make_reverse_kl},
+    {"skew_kl", make_skew_kl},
+    {"skew_reverse_kl", make_skew_reverse_kl},
+    {"total_variation", make_total_variation},
 };
 
 }  // namespace
@@ -73,6 +147,16 @@ rl::RewardTerm make_reward_term(const ComponentSpec& spec) {
     if (spec.name == entry.name) return entry.make(spec.options);
   }
   throw ConfigError("there is no reward \"" + spec.name + "\"");
+}
+
+rl::Taid::Term make_interpolated_term(const DivergenceOptions& options) {
+  const double factor = scale_of(options), temperature = options.student_temperature;
+  const Tail tail = tail_of(options.tail);
+  return [=](const rl::Opinion& opinion, double t) {
+    const auto [p, q, p_tail, q_tail, penalty] = rl::compared(opinion, tail, temperature);
+    const rl::Tensor value = rl::ops::interpolated_cross_entropy(p, q, t, p_tail, q_tail);
+    return factor * (penalty.defined() ? value + penalty : value);
+  };
 }
 
 rl::Reward make_reward(const RewardSpec& spec) {

@@ -10,18 +10,27 @@
 namespace distill {
 
 MethodSpec a2c(const Options& options);
+MethodSpec ab_kd(const Options& options);
+MethodSpec akl(const Options& options);
 MethodSpec bellman(const Options& options);
 MethodSpec custom(const Options& options);
+MethodSpec distillm(const Options& options);
+MethodSpec distillm2(const Options& options);
 MethodSpec dqn(const Options& options);
+MethodSpec f_distill(const Options& options);
 MethodSpec gkd(const Options& options);
 MethodSpec grpo(const Options& options);
+MethodSpec imit_kd(const Options& options);
 MethodSpec iq_learn(const Options& options);
 MethodSpec kd(const Options& options);
 MethodSpec ppo(const Options& options);
+MethodSpec ranking(const Options& options);
 MethodSpec reinforce(const Options& options);
 MethodSpec rloo(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
+MethodSpec sparse_sampling(const Options& options);
 MethodSpec sqil(const Options& options);
+MethodSpec taid(const Options& options);
 
 }  // namespace distill

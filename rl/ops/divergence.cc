@@ -46,6 +46,48 @@ Tensor log_mixture(const Tensor& log_p, const Tensor& log_q, double w) {
   return torch::logaddexp(log_p + std::log(w), log_q + std::log1p(-w));
 }
 
+// The same with a w of each state's own, [...].
+Tensor log_mixture(const Tensor& log_p, const Tensor& log_q, const Tensor& w) {
+  return torch::logaddexp(log_p + w.log().unsqueeze(-1), log_q + torch::log1p(-w).unsqueeze(-1));
+}
+
+// Above every power of a probability with a positive exponent; its square fits a float32.
+constexpr double kMaxLogPower = 40;
+// Exponents below it are those of the limit at (0, 0).
+constexpr double kSmallExponent = 1e-4;
+
+// q^s (exp(c u) - 1) / c, from log q^s and u; at c = 0 its limit q^s u. Precise near u = 0 and c = 0.
+Tensor growth(const Tensor& log_power, const Tensor& u, double c) {
+  const auto power = [](const Tensor& x) { return x.clamp_max(kMaxLogPower).exp(); };
+  if (c == 0) return power(log_power) * u;
+  const Tensor d = c * u;
+  const Tensor rising = power(log_power + d) * -torch::expm1(-d.clamp_min(0));
+  const Tensor falling = power(log_power) * torch::expm1(d.clamp_max(0));
+  return torch::where(d > 0, rising, falling) / c;
+}
+
+// The family as 1 / b sum [ q^s (r^s - 1) / s - q^s (r^a - 1) / a ] with r = p / q and s = a + b: its limits
+// are those of the two quotients. Exchanging (p, a) with (q, b) changes nothing, so the larger exponent
+// can be the one divided by.
+Tensor alpha_beta_of(const Tensor& log_p, const Tensor& log_q, double a, double b) {
+  if (std::abs(a) > std::abs(b)) return alpha_beta_of(log_q, log_p, b, a);
+  const Tensor u = log_p - log_q;
+  if (std::abs(b) < kSmallExponent) return u.square().sum(-1) / 2;
+  const Tensor log_power = (a + b) * log_q;
+  return (growth(log_power, u, a + b) - growth(log_power, u, a)).sum(-1) / b;
+}
+
+// [..., 1] the head's share of the difference between p and q.
+Tensor head_share(const Tensor& log_p, const Tensor& log_q, double mu) {
+  const auto [sorted, order] = log_p.sort(-1, /*descending=*/true);
+  const Tensor p = sorted.exp(), difference = (p - log_q.gather(-1, order).exp()).abs();
+  Tensor head = p.cumsum(-1) <= mu;
+  head.select(-1, 0).fill_(true);
+  const Tensor all = difference.sum(-1, /*keepdim=*/true);
+  const Tensor share = (difference * head).sum(-1, /*keepdim=*/true) / all;
+  return torch::where(all > 0, share, torch::full_like(share, 0.5));
+}
+
 void require_alpha(double alpha, const char* name) {
   require(alpha >= 0 && alpha < 1,
           std::string(name) + " needs 0 <= alpha < 1, found " + std::to_string(alpha));
@@ -92,10 +134,48 @@ Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, double alpha, b
   return kl(q, log_mixture(detach_mixture ? q.detach() : q, p, alpha));
 }
 
+Tensor skew_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+               const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(p, log_mixture(p, q, alpha));
+}
+
+Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+                       bool detach_mixture, const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return kl(q, log_mixture(detach_mixture ? q.detach() : q, p, alpha));
+}
+
+Tensor interpolated_cross_entropy(const Tensor& log_p, const Tensor& log_q, double t,
+                                  const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  require(t >= 0 && t <= 1,
+          "interpolated_cross_entropy needs 0 <= t <= 1, found " + std::to_string(t));
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  const Tensor between = (t * p.detach() + (1 - t) * q.detach()).softmax(-1);
+  return -(between * q).sum(-1);
+}
+
 Tensor total_variation(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
                        const Tensor& log_q_tail) {
   const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
   return (p.exp() - q.exp()).abs().sum(-1) / 2;
+}
+
+Tensor alpha_beta(const Tensor& log_p, const Tensor& log_q, double alpha, double beta,
+                  const Tensor& log_p_tail, const Tensor& log_q_tail) {
+  require(std::isfinite(alpha) && std::isfinite(beta), "alpha_beta needs finite exponents, found " +
+                                                           std::to_string(alpha) + " and " +
+                                                           std::to_string(beta));
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  return alpha_beta_of(p, q, alpha, beta);
+}
+
+Tensor akl(const Tensor& log_p, const Tensor& log_q, double mu, const Tensor& log_p_tail,
+           const Tensor& log_q_tail) {
+  require(mu >= 0 && mu <= 1, "akl needs 0 <= mu <= 1, found " + std::to_string(mu));
+  const auto [p, q] = joined(log_p, log_q, log_p_tail, log_q_tail);
+  const Tensor w = head_share(p.detach(), q.detach(), mu).squeeze(-1);
+  return w * kl(p, q) + (1 - w) * kl(q, p);
 }
 
 Comparison compare_on_set(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail,
@@ -141,6 +221,10 @@ Tensor evaluate(const Divergence& divergence, const Comparison& compared) {
         return skew_reverse_kl(p, q, divergence.alpha, divergence.detach_mixture, p_tail, q_tail);
       case Divergence::Kind::total_variation:
         return total_variation(p, q, p_tail, q_tail);
+      case Divergence::Kind::alpha_beta:
+        return alpha_beta(p, q, divergence.alpha, divergence.beta, p_tail, q_tail);
+      case Divergence::Kind::akl:
+        return akl(p, q, divergence.mu, p_tail, q_tail);
     }
     throw std::invalid_argument("evaluate: unknown divergence");
   }();

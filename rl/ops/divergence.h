@@ -69,6 +69,51 @@ Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, double alpha, b
 Tensor total_variation(const Tensor& log_p, const Tensor& log_q, const Tensor& log_p_tail = {},
                        const Tensor& log_q_tail = {});
 
+/// Alpha-beta divergence: a family that holds the forward KL at (1, 0) and the reverse KL at (0, 1), defined
+/// for measures that do not sum to 1 too:
+///
+///     -1 / (a b) sum [ p^a q^b - a / (a + b) p^(a + b) - b / (a + b) q^(a + b) ],  a = alpha, b = beta,
+///
+/// and its limits where a, b or a + b is 0; near them it is as precise as elsewhere. Powers beyond exp(40),
+/// which only negative exponents reach, are cut there.
+/// Advantage: q^(b - 1) (p^a - q^a) / a, at a = 0 q^(b - 1) (log p - log q).
+///
+/// Source: Wang et al. 2025, arXiv:2505.04560; Cichocki, Cruces & Amari 2011, doi:10.3390/e13010134.
+///
+/// @throws std::invalid_argument unless alpha and beta are finite.
+Tensor alpha_beta(const Tensor& log_p, const Tensor& log_q, double alpha, double beta,
+                  const Tensor& log_p_tail = {}, const Tensor& log_q_tail = {});
+
+/// w D(p || q) + (1 - w) D(q || p) with w = g_h / (g_h + g_t), the share of the difference sum |p - q| that
+/// the prior's head has; the head is the likeliest action and all whose cumulative prior probability,
+/// likeliest first, is at most `mu`. The weights are constants, 1/2 where p = q.
+/// Advantage: w p / q + (1 - w) (log p - log q).
+///
+/// Source: Wu et al. 2024, arXiv:2404.02657, adaptive Kullback-Leibler divergence.
+///
+/// @throws std::invalid_argument unless 0 <= mu <= 1.
+Tensor akl(const Tensor& log_p, const Tensor& log_q, double mu, const Tensor& log_p_tail = {},
+           const Tensor& log_q_tail = {});
+
+/// The skew divergences with a share of the mixture of each state's own.
+///
+/// @param alpha float32[...], in (0, 1), a constant.
+Tensor skew_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+               const Tensor& log_p_tail = {}, const Tensor& log_q_tail = {});
+Tensor skew_reverse_kl(const Tensor& log_p, const Tensor& log_q, const Tensor& alpha,
+                       bool detach_mixture, const Tensor& log_p_tail = {},
+                       const Tensor& log_q_tail = {});
+
+/// -sum_a p_t(a) log q(a) with p_t proportional to q^(1 - t) p^t, the interpolation of both sides' logits, a
+/// constant: the gradient with respect to the policy's logits is q - p_t. A cross-entropy: at p_t = q it is
+/// the entropy of q.
+///
+/// Source: Shing et al. 2025, arXiv:2501.16937.
+///
+/// @param t in [0, 1].
+Tensor interpolated_cross_entropy(const Tensor& log_p, const Tensor& log_q, double t,
+                                  const Tensor& log_p_tail = {}, const Tensor& log_q_tail = {});
+
 /// What becomes of the probability that lies outside a set A of actions.
 enum class Tail {
   /// It is one further action. The exact gradient of the mass on A; a lower bound of the divergence
@@ -105,12 +150,24 @@ Comparison compare_on_set(const Tensor& log_p, const Tensor& log_q, const Tensor
 
 /// A divergence chosen at run time.
 struct Divergence {
-  enum class Kind { forward_kl, reverse_kl, jsd, skew_kl, skew_reverse_kl, total_variation };
+  enum class Kind {
+    forward_kl,
+    reverse_kl,
+    jsd,
+    skew_kl,
+    skew_reverse_kl,
+    total_variation,
+    alpha_beta,
+    akl
+  };
   Kind kind = Kind::forward_kl;
-  double beta = 0.5;            // of jsd: weight of the prior in the mixture
-  bool scale = false;           // of jsd: divide by beta (1 - beta)
-  double alpha = 0.1;           // of the skew divergences: share of the other side's mixture
+  /// Of jsd: weight of the prior in the mixture. Of alpha_beta: the policy's exponent.
+  double beta = 0.5;
+  bool scale = false;  // of jsd: divide by beta (1 - beta)
+  /// Of the skew divergences: share of the other side's mixture. Of alpha_beta: the prior's exponent.
+  double alpha = 0.1;
   bool detach_mixture = false;  // of skew_reverse_kl
+  double mu = 0.5;              // of akl: mass of the head
 };
 
 /// The divergence of two policies, with the penalty where the convention has one: float32[...].

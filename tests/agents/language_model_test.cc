@@ -112,6 +112,22 @@ TEST(LmTeacher, OffersTheLikeliestWithTheTokenTaken) {
   EXPECT_LE(total.abs().max().item<double>(), 1e-5);
 }
 
+// Draws are functions of (seed, episode, step): not of the other rows, nor of what was drawn before.
+TEST(LmTeacher, DrawsTheSameSetHoweverTheBatchIsCut) {
+  const rl::Trajectory t = written_answers();
+  const OfferOptions offer{.kind = OfferOptions::Kind::sampled, .max_actions = 8, .seed = 3};
+  const LmTeacher judge(tiny(5), offer);
+  const rl::ActionSet whole = judge.judge(t);
+  const rl::ActionSet alone = judge.judge(t.select(torch::tensor({1})));
+  EXPECT_TRUE(whole.ids[1].equal(alone.ids[0]));
+  EXPECT_TRUE(whole.prior_log_probs[1].equal(alone.prior_log_probs[0]));
+  OfferOptions other = offer;
+  other.seed = 4;
+  EXPECT_FALSE(LmTeacher(tiny(5), other).judge(t).ids.equal(whole.ids));
+  LmTeacher actor(tiny(5), offer);
+  EXPECT_THROW(actor.begin(t.observation, t.start + 1), std::invalid_argument);
+}
+
 TEST(LmTeacher, SaysTheSameStepByStepAsInOnePass) {
   const Decoder teacher = tiny(5);
   const rl::Trajectory t = written_answers();

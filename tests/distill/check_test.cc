@@ -149,6 +149,15 @@ TEST_F(CheckTest, TakesWhatStagesWillMakeForWhatTheyAreToMake) {
   EXPECT_THAT(report.facts, Contains(HasSubstr("words: tokenizer")));
 }
 
+TEST_F(CheckTest, RefusesAnAdaptiveShareWithoutAnEvaluation) {
+  expect_error(
+      [] { config({"method.name=distillm"}); },
+      "distillm: its share of the student's own responses follows the held-out loss; needs "
+      "train.evaluate_every >= 1, found 0",
+      /*is_whole=*/false);
+  EXPECT_NO_THROW(config({"method.name=distillm", "train.evaluate_every=2"}));
+}
+
 TEST_F(CheckTest, LetsARunBeginOnlyWhereNothingIsWrong) {
   EXPECT_NO_THROW(require_runnable(config()));
   expect_error([] { require_runnable(config({"device=cuda:99"})); }, "device: cuda:99 is not there",

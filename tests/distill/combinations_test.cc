@@ -86,7 +86,13 @@ TEST(Combinations, NeedAMixtureForSomeOfItsRows) {
   expect_refused(
       "source: rollout\n"
       "learners: [{objectives: [{rows: first, reward: [{term: log_likelihood}]}]}]",
-      "rows: first goes with a source of two: source mix");
+      "rows: first goes with a source of two: mix, adaptive_mix or pairs");
+}
+
+TEST(Combinations, NeedADivergenceThatDrawsCanTell) {
+  expect_refused(
+      "actions: sampled\nlearners: [{objectives: [{reward: [{term: reverse_kl, weight: -1}]}]}]",
+      "only forward_kl can learn from without bias");
 }
 
 TEST(Combinations, NeedSomebodyWhoIsPaid) {

@@ -37,6 +37,7 @@ struct Trial {
   World world = World::letters;
   Goal goal = Goal::forward_kl;
   double share = 0.05;
+  std::string always = "";  // further keys of `train:`, also where a run is stopped
 };
 
 const std::string kActor = "{config: {hidden: [16], value_head: true}}";
@@ -58,6 +59,7 @@ const std::map<std::string, Trial>& trials() {
       {"a2c", in_chain("worlds: 8, steps: 16, gamma: 0.9", "steps: 200", kActor)},
       {"bellman", in_letters("alpha: 5.0, tail: lump", Goal::written_kl, 0.2)},
       {"custom", in_letters("", Goal::written_kl, 0.1)},
+      {"distillm", {.always = ", evaluate_every: 3"}},
       {"dqn", in_chain("worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
                        "target_every: 20",
                        "steps: 500, batch_size: 32", kValues)},
@@ -127,18 +129,19 @@ class MethodContract : public testing::TestWithParam<MethodEntry> {
                                 "teacher: {path: " + (root_ / "chain_teacher/student").string() +
                                 "}\nstudent: " + trial_.student + "\n" + method +
                                 "train: {learning_rate: 1.0e-2, checkpoint_every: " + every + ", " +
-                                train + "}\n");
+                                train + trial_.always + "}\n");
     }
     return config(output,
                   "data: {train: {files: [" + letters_->text() + "]}, validation: {files: [" +
-                      letters_->text() + "]}, prompt_tokens: 4, response_tokens: 3}\n"
+                      letters_->text() +
+                      "]}, prompt_tokens: 4, response_tokens: 3}\n"
                       "teacher: {path: " +
                       letters_->teacher() + "}\nstudent: " + toy::LettersWorld::student_config() +
                       "\n" + method +
                       "evaluate: {examples: 10, continuations: 0}\n"
                       "threads: {shards: 1, per_shard: 1}\n"
                       "train: {learning_rate: 2.0e-2, betas: [0.9, 0.99], checkpoint_every: " +
-                      every + ", " + train + "}\n");
+                      every + ", " + train + trial_.always + "}\n");
   }
 
   static StageResult run(const RunConfig& config, int64_t stop_after = -1) {

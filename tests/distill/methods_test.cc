@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "distill/component_options.h"
 #include "distill/registry.h"
@@ -147,10 +148,248 @@ TEST(Gkd, NamesWhatIsOutOfRange) {
                "run.yaml:1:27: needs k >= 1, found k: 0");
   expect_error([] { build("gkd", "actions: top_kk"); },
                "run.yaml:1:10: unknown action set \"top_kk\"; did you mean \"top_k\"? known: all, "
-               "top_k, top_p");
+               "sampled, top_k, top_p");
   expect_error([] { build("gkd", "actions: [all]"); },
                "run.yaml:1:10: expected the name of a component or {name: ..., option: value}, "
                "found a list");
+}
+
+const RewardSpec::Term& first_term(const MethodSpec& method) {
+  return agent_of(method).learners[0].objectives[0].reward.terms[0];
+}
+
+TEST(AbKd, HasThePapersExponentsOnWrittenResponses) {
+  const MethodSpec method = build("ab_kd", "");
+  EXPECT_EQ(first_term(method).term.name, "alpha_beta");
+  EXPECT_EQ(first_term(method).weight, -1);
+  const auto divergence = bound<AlphaBetaOptions>(first_term(method).term.options);
+  EXPECT_EQ(divergence.alpha, 0.2);
+  EXPECT_EQ(divergence.beta, 0.7);
+  EXPECT_EQ(bound<MixOptions>(agent_of(method).source.options).student_fraction.to, 0);
+}
+
+TEST(AbKd, NamesWhatIsOutOfRange) {
+  expect_error([] { build("ab_kd", "alpha: .inf"); },
+               "run.yaml:1:8: needs a finite alpha, found alpha: .inf");
+  expect_error([] { build("ab_kd", "student_fraction: 2"); },
+               "run.yaml:1:19: needs 0 <= student_fraction <= 1, found student_fraction: 2");
+  expect_error([] { build("ab_kd", "tail: lamp"); }, "did you mean \"lump\"", /*is_whole=*/false);
+}
+
+TEST(Akl, TakesAMixtureAndAHead) {
+  const MethodSpec method = build("akl", "mu: 0.9\nstudent_fraction: {from: 0, to: 0.5}");
+  EXPECT_EQ(bound<AklOptions>(first_term(method).term.options).mu, 0.9);
+  EXPECT_EQ(bound<MixOptions>(agent_of(method).source.options).student_fraction.to, 0.5);
+  expect_error([] { build("akl", "mu: 1.5"); }, "run.yaml:1:5: needs 0 <= mu <= 1, found mu: 1.5");
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(ImitKd, IsThePageThatTheDocumentationPrints) {
+  const std::string root = DECANT_TEST_FIXTURES "/../../";
+  std::istringstream code(content_of(root + "distill/methods/imit_kd.cc"));
+  std::string printed;
+  for (std::string line; std::getline(code, line);) {
+    printed += (line.empty() ? "" : "   ") + line + "\n";
+  }
+  EXPECT_THAT(content_of(root + "docs/adding_a_method.md"),
+              testing::HasSubstr("```cpp\n" + printed + "   ```"));
+}
+
+TEST(ImitKd, GoesFromTheDatasetToTheStudent) {
+  const MethodSpec method = build("imit_kd", "");
+  const auto mix = bound<MixOptions>(agent_of(method).source.options);
+  EXPECT_EQ(mix.student_fraction.from, 0);
+  EXPECT_EQ(mix.student_fraction.to, 1);
+  EXPECT_EQ(mix.first, "dataset");
+  EXPECT_EQ(first_term(method).term.name, "forward_kl");
+  expect_error([] { build("imit_kd", "first: student"); }, "first: unknown value \"student\"",
+               /*is_whole=*/false);
+}
+
+TEST(FDistill, FollowsWhomItsDivergenceSpeaksOf) {
+  const auto actor = [](const MethodSpec& method) {
+    return bound<RolloutOptions>(agent_of(method).source.options).actor;
+  };
+  EXPECT_EQ(actor(build("f_distill", "divergence: kl")), "teacher");
+  EXPECT_EQ(first_term(build("f_distill", "divergence: kl")).term.name, "forward_kl");
+  EXPECT_EQ(actor(build("f_distill", "divergence: rkl")), "student");
+  EXPECT_EQ(first_term(build("f_distill", "divergence: rkl")).term.name, "reverse_kl");
+  expect_error([] { build("f_distill", "divergence: jsd"); },
+               "divergence: unknown value \"jsd\"; did you mean \"js\"?", /*is_whole=*/false);
+}
+
+TEST(FDistill, GivesEachHalfItsOwnTerm) {
+  const MethodSpec method = build("f_distill", "tail: drop");
+  EXPECT_EQ(agent_of(method).source.name, "pairs");
+  EXPECT_EQ(bound<PairsOptions>(agent_of(method).source.options).first, "teacher");
+  const auto& objectives = agent_of(method).learners[0].objectives;
+  ASSERT_EQ(objectives.size(), 2u);
+  EXPECT_EQ(objectives[0].rows, "first");
+  EXPECT_EQ(objectives[1].rows, "second");
+  EXPECT_EQ(objectives[0].weight, 0.5);
+  EXPECT_EQ(objectives[1].weight, 0.5);
+  const auto& to_mean = objectives[0].reward.terms[0].term;
+  const auto& from_mean = objectives[1].reward.terms[0].term;
+  EXPECT_EQ(to_mean.name, "skew_kl");
+  EXPECT_EQ(bound<SkewKlOptions>(to_mean.options).alpha, 0.5);
+  EXPECT_EQ(bound<SkewKlOptions>(to_mean.options).divergence.tail, "drop");
+  EXPECT_EQ(from_mean.name, "skew_reverse_kl");
+  EXPECT_FALSE(bound<SkewReverseKlOptions>(from_mean.options).detach_mixture);
+  const auto tvd = agent_of(build("f_distill", "divergence: tvd")).learners[0].objectives;
+  for (const ObjectiveSpec& half : tvd) {
+    EXPECT_EQ(half.reward.terms[0].term.name, "total_variation");
+    EXPECT_EQ(half.weight, 0.5);
+  }
+}
+
+TEST(DistiLlm, FollowsAnAdaptiveMixture) {
+  const MethodSpec method = build("distillm", "share: 0.2\ndivergence: skew_reverse_kl");
+  const auto mix = bound<AdaptiveMixOptions>(agent_of(method).source.options);
+  EXPECT_EQ(mix.share, 0.2);
+  EXPECT_EQ(mix.capacity, 1000);
+  EXPECT_EQ(first_term(method).term.name, "skew_reverse_kl");
+  EXPECT_EQ(bound<SkewReverseKlOptions>(first_term(method).term.options).alpha, 0.1);
+  EXPECT_FALSE(bound<SkewReverseKlOptions>(first_term(method).term.options).detach_mixture);
+  expect_error([] { build("distillm", "alpha: 1"); },
+               "run.yaml:1:8: needs 0 <= alpha < 1, found alpha: 1");
+  expect_error([] { build("distillm", "schedule: falling"); }, "schedule: unknown value",
+               /*is_whole=*/false);
+}
+
+TEST(DistiLlm, NeedsARunThatEvaluatesAndAMemoryForABatch) {
+  const MethodSpec method = build("distillm", "capacity: 10");
+  const Mark mark{"run.yaml", 7, 9};
+  EXPECT_NO_THROW(check_training(method, {.evaluate_every = 5, .batch_size = 10}, mark));
+  expect_error(
+      [&] { check_training(method, {.evaluate_every = 0, .batch_size = 10}, mark); },
+      "run.yaml:7:9: distillm: its share of the student's own responses follows the held-out "
+      "loss; needs train.evaluate_every >= 1, found 0");
+  expect_error([&] { check_training(method, {.evaluate_every = 5, .batch_size = 11}, mark); },
+               "run.yaml:7:9: distillm: needs capacity >= train.batch_size, found 10 and 11");
+}
+
+TEST(DistiLlm2, WeighsThePullAndThePush) {
+  const auto factors = [](const std::string& yaml) {
+    std::vector<ContrastOptions> found;
+    for (const ObjectiveSpec& objective :
+         agent_of(build("distillm2", yaml)).learners[0].objectives) {
+      found.push_back(bound<ContrastOptions>(objective.loss.options));
+    }
+    return found;
+  };
+  const auto gradual = factors("beta: {from: 1, to: 1.5}\nbeta_share: 0.5");
+  EXPECT_EQ(gradual[0].factor.from, 1);
+  EXPECT_EQ(gradual[0].factor.to, 0.5);
+  EXPECT_EQ(gradual[1].factor.to, 1.5);
+  EXPECT_EQ(gradual[0].factor_share, 0.5);
+  const MethodSpec paper = build("distillm2", "form: paper\nbeta: 0.25");
+  const auto& objectives = agent_of(paper).learners[0].objectives;
+  EXPECT_EQ(objectives[0].weight * bound<ContrastOptions>(objectives[0].loss.options).factor.to,
+            0.375);
+  EXPECT_EQ(objectives[1].weight * bound<ContrastOptions>(objectives[1].loss.options).factor.to,
+            0.125);
+}
+
+TEST(DistiLlm2, ComparesTheTeachersResponseWithTheStudents) {
+  const MethodSpec method = build("distillm2", "first: teacher\nalpha: 0.2\ncurriculum: true");
+  EXPECT_EQ(bound<PairsOptions>(agent_of(method).source.options).first, "teacher");
+  const auto& objectives = agent_of(method).learners[0].objectives;
+  EXPECT_EQ(objectives[0].rows, "first");
+  EXPECT_EQ(objectives[0].reward.terms[0].term.name, "skew_kl");
+  EXPECT_EQ(objectives[1].rows, "second");
+  const auto& push = objectives[1].reward.terms[0].term;
+  EXPECT_EQ(push.name, "skew_reverse_kl");
+  EXPECT_TRUE(bound<SkewReverseKlOptions>(push.options).detach_mixture);
+  for (const ObjectiveSpec& objective : objectives) {
+    EXPECT_EQ(bound<ContrastOptions>(objective.loss.options).largest_skew, 0.2);
+    EXPECT_EQ(facts_of(objective.loss).average, "sequences");
+    EXPECT_TRUE(facts_of(objective.loss).includes_taken);
+  }
+}
+
+TEST(DistiLlm2, NamesWhatIsOutOfRange) {
+  expect_error([] { build("distillm2", "beta: 3"); },
+               "run.yaml:1:7: needs 0 <= beta <= 2, found beta: 3");
+  expect_error([] { build("distillm2", "form: paper\nbeta: 1.5"); }, "needs 0 <= beta <= 1",
+               /*is_whole=*/false);
+  expect_error([] { build("distillm2", "curriculum: true\nalpha: 0"); }, "needs alpha >= 0.01",
+               /*is_whole=*/false);
+  expect_error(
+      [] {
+        check_training(build("distillm2", ""), {.evaluate_every = 0, .batch_size = 7},
+                       {"run.yaml", 7, 9});
+      },
+      "run.yaml:7:9: distillm2: both responses to a prompt stand in one batch; needs an even "
+      "train.batch_size, found 7");
+}
+
+TEST(Taid, AsksForTheTeachersOpinionByItsLoss) {
+  const MethodSpec method = build("taid", "teacher_temperature: 2\nt_start: 0.2");
+  const ObjectiveSpec& objective = agent_of(method).learners[0].objectives[0];
+  EXPECT_EQ(objective.loss.name, "taid");
+  EXPECT_EQ(facts_of(objective.loss).teacher_temperature, 2.0);
+  expect_error([] { build("taid", "t_start: 0.9\nt_end: 0.5"); },
+               "needs 0 <= t_start <= t_end <= 1, found t_start: 0.9, found t_end: 0.5",
+               /*is_whole=*/false);
+  expect_error([] { build("taid", "momentum: 1"); }, "needs 0 <= momentum < 1",
+               /*is_whole=*/false);
+}
+
+TEST(Ranking, GoesWithAnyDivergence) {
+  const auto terms = [](const std::string& yaml) {
+    return agent_of(build("ranking", yaml)).learners[0].objectives[0].reward.terms;
+  };
+  const auto plain = terms("divergence: {name: jsd, beta: 0.3}\nk: 7");
+  ASSERT_EQ(plain.size(), 2u);
+  EXPECT_EQ(bound<RankingOptions>(plain[0].term.options).k, 7);
+  EXPECT_EQ(plain[0].weight, -2);
+  EXPECT_EQ(bound<JsdOptions>(plain[1].term.options).beta, 0.3);
+  EXPECT_EQ(plain[1].weight, -1);
+  EXPECT_EQ(terms("dynamic: true")[1].term.name, "overlapping");
+  EXPECT_EQ(terms("divergence_weight: 0").size(), 1u);
+  EXPECT_EQ(terms("rank_weight: 0").size(), 1u);
+  expect_error([] { build("ranking", "divergence: log_likelihood"); },
+               "needs a divergence to the teacher, found divergence: \"log_likelihood\"",
+               /*is_whole=*/false);
+  expect_error([] { build("ranking", "divergence: {name: jsd, bta: 1}"); },
+               "run.yaml:1:25: unknown key \"bta\"; did you mean \"beta\"?", /*is_whole=*/false);
+  expect_error([] { build("ranking", "rank_weight: 0\ndivergence_weight: 0"); }, "one of them > 0",
+               /*is_whole=*/false);
+}
+
+TEST(SparseSampling, TakesTheForwardKlOfASampledSet) {
+  const MethodSpec method = build("sparse_sampling", "draws: 20\nkd_ratio: 0.75");
+  EXPECT_EQ(bound<SampledOptions>(agent_of(method).actions.options).draws, 20);
+  const auto& terms = agent_of(method).learners[0].objectives[0].reward.terms;
+  EXPECT_EQ(terms[0].term.name, "forward_kl");
+  EXPECT_EQ(terms[0].weight, -0.75);
+  EXPECT_EQ(terms[1].weight, 0.25);
+  EXPECT_NO_THROW(build("kd", "actions: {name: sampled, draws: 10}"));
+}
+
+TEST(SparseSampling, RefusesWhatWouldNotBeUnbiased) {
+  expect_error([] { build("kd", "actions: sampled\ndivergence: reverse_kl"); },
+               "run.yaml:1:10: actions: a sampled set needs forward_kl with tail: lump, found "
+               "reverse_kl");
+  expect_error([] { build("kd", "actions: sampled\ntail: drop"); }, "with tail: lump",
+               /*is_whole=*/false);
+  expect_error([] { build("bellman", "actions: sampled"); }, "loss on a sampled set",
+               /*is_whole=*/false);
+  expect_error([] { build("sparse_sampling", "draws: 0"); },
+               "run.yaml:1:8: needs draws >= 1, found draws: 0");
+}
+
+TEST(RewardTerms, SayWhetherTheyAskForTheTeachersOpinion) {
+  EXPECT_EQ(teacher_temperature({"log_likelihood"}), std::nullopt);
+  for (const char* name : {"akl", "alpha_beta", "forward_kl", "jsd", "reverse_kl", "skew_kl",
+                           "skew_reverse_kl", "total_variation"}) {
+    EXPECT_EQ(teacher_temperature({name}), 1.0) << name;
+    EXPECT_EQ(teacher_temperature({name, Options{{"teacher_temperature", 2.0}}}), 2.0) << name;
+  }
 }
 
 TEST(Bellman, HasThePapersDefaults) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "distill/registry.h"
@@ -55,7 +56,7 @@ class RunStage : public testing::Test {
                              "\nteacher: {config: " + model + "}\nstudent: {config: " + model +
                              "}\nmethod: " + method +
                              "\ntrain: {steps: 7, batch_size: 6, learning_rate: 1.0e-2, "
-                             "checkpoint_every: 2, micro_batch_tokens: 64}\n"
+                             "checkpoint_every: 2, evaluate_every: 2, micro_batch_tokens: 64}\n"
                              "evaluate: {examples: 6, continuations: 3}\n"
                              "threads: {shards: 2, per_shard: 1}\n";
     return to_run_config(parse_yaml(text, "run.yaml"), "run.yaml");
@@ -95,8 +96,21 @@ TEST_F(RunStage, WritesAStudentThatLoadsAndTheScoresOfTheTable) {
 
 // Stopped at any update and resumed, a run is the run that never stopped: weights and metrics.
 TEST_F(RunStage, ResumesToTheSameBits) {
-  for (const std::string name : {"sft", "kd", "seq_kd", "gkd", "bellman"}) {
-    const std::string method = "{name: " + name + "}";
+  const std::map<std::string, std::string> methods = {
+      {"sft", ""},
+      {"kd", ""},
+      {"seq_kd", ""},
+      {"gkd", ""},
+      {"bellman", ""},
+      {"ab_kd", ", student_fraction: 0.5"},
+      {"f_distill", ""},
+      {"distillm", ", share: 0.6, share_step: 0.2, tolerance: 0, capacity: 8"},
+      {"distillm2", ", curriculum: true, beta: {from: 1, to: 1.5}"},
+      {"taid", ", alpha: 0.1"},
+      {"ranking", ", dynamic: true"},
+      {"sparse_sampling", ", draws: 6"}};
+  for (const auto& [name, options] : methods) {
+    const std::string method = "{name: " + name + options + "}";
     run(config(method, name + "_whole"));
     for (const int64_t stop : {1, 4}) {
       const std::string output = name + "_cut" + std::to_string(stop);

@@ -55,7 +55,8 @@ class WorldStages : public testing::Test {
   RunConfig distillation(const std::string& method, const std::string& output) const {
     return config(output, "teacher: {path: " + (folder_ / "teacher/student").string() +
                               "}\nstudent: {config: {hidden: [4]}}\nmethod: " + method +
-                              "\ntrain: {steps: 150, batch_size: 8, learning_rate: 3.0e-2}\n");
+                              "\ntrain: {steps: 150, batch_size: 8, learning_rate: 3.0e-2, "
+                              "evaluate_every: 75}\n");
   }
 
   static StageResult run(const RunConfig& config, int64_t stop_after = -1) {
@@ -94,7 +95,9 @@ TEST_F(WorldStages, DistilByTheMethodsOfLanguageModels) {
   for (const std::string method :
        {"{name: sft}", "{name: kd}", "{name: seq_kd}", "{name: gkd, lambda: 1}",
         "{name: bellman, actions: all, alpha: 5.0}",
-        "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}"}) {
+        "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}", "{name: ab_kd}", "{name: akl}",
+        "{name: imit_kd}", "{name: f_distill}", "{name: distillm, share: 0.5, capacity: 16}",
+        "{name: distillm2}", "{name: taid}", "{name: ranking}", "{name: sparse_sampling}"}) {
     const StageResult result = run(distillation(method, std::to_string(count++)));
     ASSERT_EQ(result.evaluations.size(), 3u);
     const ModelScores &before = result.evaluations[1].scores, &after = result.evaluations[2].scores;

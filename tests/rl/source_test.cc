@@ -5,6 +5,7 @@
 #include <set>
 
 #include "rl/torch.h"
+#include "tests/toy/echo_source.h"
 #include "tests/toy/readout_policy.h"
 
 namespace rl {
@@ -33,6 +34,32 @@ TEST(Recorded, IsAFunctionOfTheEpisodeIds) {
   const auto head = episodes_of(parts.collect(torch::arange(0, 9), 0));
   joined.insert(joined.begin(), head.begin(), head.end());
   EXPECT_EQ(all, joined);
+}
+
+TEST(Pairs, AskBothSourcesForEveryPrompt) {
+  Pairs source(std::make_unique<toy::Echo>(0), std::make_unique<toy::Echo>(1));
+  const Trajectory t = source.collect(torch::arange(6, 10), 0);
+  EXPECT_EQ(episodes_of(t), (std::vector<int64_t>{3, 4, 3, 4}));
+  EXPECT_TRUE(t.second.equal(torch::tensor({false, false, true, true})));
+  EXPECT_TRUE(t.action.select(1, 0).equal(torch::tensor({0, 0, 1, 1})));
+}
+
+// A batch may be cut anywhere, in the middle of a pair too.
+TEST(Pairs, AreAFunctionOfTheEpisodeIds) {
+  Pairs source(std::make_unique<toy::Echo>(0), std::make_unique<toy::Echo>(1));
+  const Trajectory t = source.collect(torch::arange(7, 8), 0);
+  EXPECT_EQ(episodes_of(t), (std::vector<int64_t>{3}));
+  EXPECT_TRUE(t.second.all().item<bool>());
+}
+
+TEST(Mix, TellsBothSourcesWhatWasMeasured) {
+  auto first = std::make_unique<toy::Echo>(0), second = std::make_unique<toy::Echo>(1);
+  const toy::Echo *one = first.get(), *other = second.get();
+  Mix source(
+      std::move(first), std::move(second), [](double) { return 0.5; }, true, 1);
+  source.measured(1.5);
+  EXPECT_EQ(one->last_loss, 1.5);
+  EXPECT_EQ(other->last_loss, 1.5);
 }
 
 }  // namespace

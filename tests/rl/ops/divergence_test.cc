@@ -57,7 +57,10 @@ Divergence divergence_of(const GoldenCase& golden, const std::string& kind) {
   if (kind == "tvd") divergence.kind = Kind::total_variation;
   if (kind == "skew_forward_kl") divergence.kind = Kind::skew_kl;
   if (kind == "skew_reverse_kl") divergence.kind = Kind::skew_reverse_kl;
+  if (kind == "alpha_beta") divergence.kind = Kind::alpha_beta;
+  if (kind == "akl") divergence.kind = Kind::akl;
   divergence.beta = golden.number("beta", 0.5);
+  divergence.mu = golden.number("mu", 0.5);
   divergence.scale = golden.flag("scale", false);
   divergence.alpha = golden.number("alpha", 0.1);
   divergence.detach_mixture =
@@ -65,7 +68,7 @@ Divergence divergence_of(const GoldenCase& golden, const std::string& kind) {
   return divergence;
 }
 
-void check_full(const std::string& objective) {
+void check_full(const std::string& objective, const std::string& kind = "") {
   for (const GoldenCase& golden : golden_cases(objective)) {
     const double tau_p = golden.number("temperature_teacher", 1);
     const double tau_q = golden.number("temperature_student", 1);
@@ -73,8 +76,9 @@ void check_full(const std::string& objective) {
     const Tensor mask = golden.input("mask");
     const Tensor log_p = log_softmax(golden.input("teacher_logits") / tau_p);
     const double factor = golden.flag("scale_by_t2", false) ? tau_p * tau_q : 1;
-    const Tensor values = factor * evaluate(divergence_of(golden, golden.text("kind")),
-                                            {log_p, log_softmax(z / tau_q), {}, {}, {}});
+    const Divergence divergence = divergence_of(golden, kind.empty() ? golden.text("kind") : kind);
+    const Tensor values =
+        factor * evaluate(divergence, {log_p, log_softmax(z / tau_q), {}, {}, {}});
     const Tensor loss = masked_mean(values, mask);
     golden.expect("per_token", masked(values, mask));
     golden.expect("loss", loss);
@@ -89,6 +93,9 @@ TEST(Divergences, ReproduceTheGoldenJsd) { check_full("jsd"); }
 TEST(Divergences, ReproduceTheGoldenTotalVariation) { check_full("tvd"); }
 TEST(Divergences, ReproduceTheGoldenSkewKl) { check_full("skew_forward_kl"); }
 TEST(Divergences, ReproduceTheGoldenSkewReverseKl) { check_full("skew_reverse_kl"); }
+
+TEST(Divergences, ReproduceTheGoldenAlphaBeta) { check_full("alpha_beta"); }
+TEST(Divergences, ReproduceTheGoldenAkl) { check_full("akl", "akl"); }
 
 TEST(Divergences, ReproduceTheGoldenNegativeLogLikelihood) {
   // The forward KL to a distribution that is certain is the negative log-likelihood.
@@ -373,16 +380,135 @@ TEST(Divergences, HaveTheGradientOfTheirAdvantages) {
        }},
       {{.kind = Kind::skew_reverse_kl, .alpha = alpha, .detach_mixture = true},
        [=](const Tensor& p, const Tensor& q) { return (reverse_mixture(p, q) / q).log(); }},
+      {{.kind = Kind::alpha_beta, .beta = .7, .alpha = alpha},
+       [=](const Tensor& p, const Tensor& q) {
+         return q.pow(.7 - 1) * (p.pow(alpha) - q.pow(alpha)) / alpha;
+       }},
+      {{.kind = Kind::alpha_beta, .beta = -.4, .alpha = .4},
+       [](const Tensor& p, const Tensor& q) { return q.pow(-1.4) * (p.pow(.4) - q.pow(.4)) / .4; }},
+      {{.kind = Kind::alpha_beta, .beta = .7, .alpha = 0},
+       [](const Tensor& p, const Tensor& q) { return q.pow(-.3) * (p / q).log(); }},
   };
   for (const auto& [divergence, advantage] : table) {
     SCOPED_TRACE(static_cast<int>(divergence.kind));
     const Tensor log_p = log_softmax(2 * torch::randn({20, 9}, torch::kFloat64));
     const Tensor z = (2 * torch::randn({20, 9}, torch::kFloat64)).requires_grad_();
-    evaluate(divergence, {log_p, log_softmax(z), {}, {}, {}}).sum().backward();
+    const Tensor value = evaluate(divergence, {log_p, log_softmax(z), {}, {}, {}}).sum();
+    const Tensor gradient = torch::autograd::grad({value}, {z})[0];
     const Tensor q = torch::softmax(z.detach(), -1);
     const Tensor a = advantage(log_p.exp(), q);
-    EXPECT_TENSOR_NEAR(z.grad(), -q * (a - (q * a).sum(-1, true)), 1e-10);
+    EXPECT_TENSOR_NEAR(gradient, -q * (a - (q * a).sum(-1, true)), 1e-10);
+    const Tensor surrogate = -(q * a * log_softmax(z)).sum();
+    EXPECT_TENSOR_NEAR(torch::autograd::grad({surrogate}, {z})[0], gradient, 1e-10);
   }
+}
+
+// Worked by hand: the probabilities (.7, .2, .1) and (.5, .25, .25), whose logits are their logarithms.
+TEST(Divergences, MatchTheSharedTableOfValuesAndGradients) {
+  const Tensor log_p = tensor({.7, .2, .1}).log();
+  struct Row {
+    Divergence divergence;
+    double value;
+    std::vector<double> gradient;
+  };
+  const std::vector<double> fkl = {-.2, .05, .15}, rkl = {-.226547, .026630, .199917};
+  const auto ab = [](double alpha, double beta) {
+    return Divergence{.kind = Kind::alpha_beta, .beta = beta, .alpha = alpha};
+  };
+  const Divergence detached{.kind = Kind::skew_reverse_kl, .detach_mixture = true};
+  const std::vector<Row> rows = {
+      {{.kind = Kind::forward_kl}, .099273, fkl},
+      {{.kind = Kind::reverse_kl}, .116622, rkl},
+      {{.kind = Kind::total_variation}, .2, {-.25, .125, .125}},
+      {{.kind = Kind::jsd, .beta = .5}, .026368, {-.051667, .010127, .041541}},
+      {{.kind = Kind::jsd, .beta = .1}, .009023, {-.018058, .004341, .013717}},
+      {{.kind = Kind::skew_kl}, .082046, {-.163176, .037623, .125552}},
+      {{.kind = Kind::skew_reverse_kl}, .090003, {-.174708, .027024, .147684}},
+      {detached, .090003, {-.198744, .027112, .171632}},
+      {ab(1, 0), .099273, fkl},
+      {ab(0, 1), .116622, rkl},
+      {ab(.2, .7), .128457, {-.244810, .033525, .211285}},
+      {ab(.5, .5), .106685, {-.209887, .039451, .170437}},
+      {ab(0, 0), .501298, {-.737953, .022403, .715550}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.value);
+    const Tensor z = tensor({.5, .25, .25}).log().requires_grad_();
+    const Tensor value = evaluate(row.divergence, {log_p, log_softmax(z), {}, {}, {}});
+    value.backward();
+    EXPECT_NEAR(value.item<double>(), row.value, 1e-6);
+    EXPECT_TENSOR_NEAR(z.grad(), tensor(row.gradient), 1e-6);
+  }
+}
+
+// The limits carry the squares of the exponents: with the first powers alone these would be .123618 and
+// .223159.
+TEST(AlphaBeta, IsContinuousIntoItsLimits) {
+  const Tensor log_p = tensor({.7, .2, .1}).log(), log_q = tensor({.5, .25, .25}).log();
+  const auto value = [&](double alpha, double beta) {
+    return alpha_beta(log_p, log_q, alpha, beta).item<double>();
+  };
+  EXPECT_NEAR(value(0, .7), .176597, 1e-6);
+  EXPECT_NEAR(value(.5, -.5), .446319, 1e-6);
+  for (const double step : {1e-3, 1e-5, 1e-9, -1e-5}) {
+    EXPECT_NEAR(value(step, .7), value(0, .7), 2 * std::abs(step));
+    EXPECT_NEAR(value(.6, step), value(.6, 0), 2 * std::abs(step));
+    EXPECT_NEAR(value(.5, -.5 + step), value(.5, -.5), 2 * std::abs(step));
+    EXPECT_NEAR(value(step, step), value(0, 0), 2 * std::abs(step));
+  }
+  const auto in_float32 = [&](double alpha, double beta) {
+    return alpha_beta(log_p.to(torch::kFloat32), log_q.to(torch::kFloat32), alpha, beta)
+        .item<double>();
+  };
+  EXPECT_NEAR(in_float32(1e-6, .7), value(0, .7), 2e-6);
+}
+
+TEST(AlphaBeta, ExchangesItsSidesWithItsExponents) {
+  const Tensor log_p = log_softmax({2, 1, 0}), log_q = log_softmax({1, 1.5, .5});
+  EXPECT_NEAR(alpha_beta(log_p, log_q, .3, .9).item<double>(),
+              alpha_beta(log_q, log_p, .9, .3).item<double>(), 1e-12);
+}
+
+TEST(AlphaBeta, RefusesExponentsThatAreNotFinite) {
+  const Tensor p = log_softmax({1, 0});
+  EXPECT_THROW(alpha_beta(p, p, std::nan(""), 1), std::invalid_argument);
+  EXPECT_THROW(alpha_beta(p, p, 1, kInf), std::invalid_argument);
+}
+
+// AKL-1: worked by hand; the weights are .214286 and .785714.
+TEST(Akl, WeighsTheDirectionsByWhereTheDifferenceLies) {
+  const Tensor log_p = tensor({.45, .3, .15, .1}).log();
+  const Tensor z = tensor({.3, .1, .2, .4}).log().requires_grad_();
+  EXPECT_NEAR(forward_kl(log_p, log_softmax(z)).item<double>(), .330261, 1e-6);
+  EXPECT_NEAR(reverse_kl(log_p, log_softmax(z)).item<double>(), .380553, 1e-6);
+  const Tensor value = akl(log_p, log_softmax(z), .5);
+  value.backward();
+  EXPECT_NEAR(value.item<double>(), .369777, 1e-6);
+  EXPECT_TENSOR_NEAR(z.grad(), tensor({-.217419, -.159077, -.003880, .380376}), 1e-6);
+}
+
+TEST(Akl, HasTheGradientOfItsAdvantagesWithConstantWeights) {
+  const Tensor log_p = tensor({.1, .45, .15, .3}).log();  // not in order
+  const Tensor z = tensor({.4, .3, .2, .1}).log().requires_grad_();
+  akl(log_p, log_softmax(z), .5).backward();
+  const Tensor p = log_p.exp(), q = z.detach().exp();
+  const double w = .214286;
+  const Tensor a = w * p / q + (1 - w) * (p / q).log();
+  EXPECT_TENSOR_NEAR(z.grad(), -q * (a - (q * a).sum()), 1e-6);
+}
+
+TEST(Akl, CountsTheLikeliestActionToTheHeadWhateverItsMass) {
+  const Tensor log_p = tensor({.9, .05, .03, .02}).log(), log_q = tensor({.4, .3, .2, .1}).log();
+  // One action against the rest: their differences are equal.
+  EXPECT_NEAR(akl(log_p, log_q, 0).item<double>(),
+              (forward_kl(log_p, log_q) + reverse_kl(log_p, log_q)).item<double>() / 2, 1e-12);
+  EXPECT_NEAR(akl(log_p, log_q, 1).item<double>(), forward_kl(log_p, log_q).item<double>(), 1e-12);
+}
+
+TEST(Akl, RefusesAMassOutOfRange) {
+  const Tensor p = log_softmax({1, 0});
+  EXPECT_THROW(akl(p, p, 1.5), std::invalid_argument);
+  EXPECT_THROW(akl(p, p, -.1), std::invalid_argument);
 }
 
 TEST(Divergences, LetGradientsFlowIntoBothSides) {
@@ -402,7 +528,12 @@ const std::vector<Divergence> kAll = {{.kind = Kind::forward_kl},
                                       {.kind = Kind::skew_kl},
                                       {.kind = Kind::skew_reverse_kl},
                                       {.kind = Kind::skew_reverse_kl, .detach_mixture = true},
-                                      {.kind = Kind::total_variation}};
+                                      {.kind = Kind::total_variation},
+                                      {.kind = Kind::alpha_beta, .beta = .7, .alpha = .2},
+                                      {.kind = Kind::alpha_beta, .beta = -.5, .alpha = .5},
+                                      {.kind = Kind::alpha_beta, .beta = 0, .alpha = 0},
+                                      {.kind = Kind::alpha_beta, .beta = -1, .alpha = .3},
+                                      {.kind = Kind::akl}};
 const std::vector<Tail> kTails = {Tail::lump, Tail::drop, Tail::support, Tail::truncated,
                                   Tail::teacher_renormalised};
 
@@ -445,6 +576,29 @@ TEST(Divergences, AreFiniteWhereProbabilitiesAreZero) {
     expect_finite(some, some, ids);
     expect_finite(some, other, ids);
     expect_finite(other, some, ids);
+  }
+}
+
+// Of a set and the rest as one further action.
+TEST(Divergences, AreNeverNegativeAndZeroWhereTheSidesAgree) {
+  torch::manual_seed(4);
+  const Tensor log_p = log_softmax(3 * torch::randn({40, 12}, torch::kFloat64));
+  const Tensor log_q = log_softmax(3 * torch::randn({40, 12}, torch::kFloat64));
+  const Tensor ids = std::get<1>(log_p.topk(4));
+  const OnSet p = on_set(log_p, ids), q = on_set(log_q, ids);
+  for (const Divergence& divergence : kAll) {
+    SCOPED_TRACE(static_cast<int>(divergence.kind));
+    const auto value = [&](const OnSet& a, const OnSet& b) {
+      return evaluate(divergence,
+                      compare_on_set(a.log_probs, b.log_probs, a.tail, b.tail, Tail::lump));
+    };
+    EXPECT_TRUE(value(p, q).gt(0).all().item<bool>());
+    const Tensor z = log_p.clone().requires_grad_();
+    const Tensor log_z = log_softmax(z);
+    const Tensor same = value(on_set(log_z.detach(), ids), on_set(log_z, ids));
+    EXPECT_LE(same.abs().max().item<double>(), 1e-12);
+    const Tensor gradient = torch::autograd::grad({same.sum()}, {z})[0];
+    EXPECT_LE(gradient.abs().max().item<double>(), 1e-12);
   }
 }
 
