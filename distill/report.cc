@@ -73,6 +73,8 @@ constexpr std::array kColumns = {
     Column{"tokens/s", "tokens_per_second", "rate of writing, all prompts together",
            value<&S::tokens_per_second>, whole},
     Column{"time", "wall_seconds", "of its training", value<&S::wall_seconds>, seconds},
+    Column{"generated", "tokens_generated", "tokens written by actors during its training",
+           value<&S::tokens_generated>, whole},
     Column{"peak memory", "peak_memory_bytes", "of the process while it was trained",
            value<&S::peak_memory_bytes>, mebibytes},
 };
@@ -203,6 +205,9 @@ ModelScores scores_from_json(const std::string& text) try {
   read("rouge_l", scores.rouge_l);
   read("tokens_per_second", scores.tokens_per_second);
   read("wall_seconds", scores.wall_seconds);
+  if (json.contains("tokens_generated")) {
+    scores.tokens_generated = json["tokens_generated"].get<int64_t>();
+  }
   if (json.contains("peak_memory_bytes")) {
     scores.peak_memory_bytes = json["peak_memory_bytes"].get<int64_t>();
   }

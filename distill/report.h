@@ -25,6 +25,7 @@ struct ModelScores {
   std::optional<double> rouge_l;             // of its own responses against the written, in [0, 1]
   std::optional<double> tokens_per_second;   // written, all prompts together
   std::optional<double> wall_seconds;        // of its training
+  std::optional<int64_t> tokens_generated;   // written by student or teacher to be learned from
   std::optional<int64_t> peak_memory_bytes;  // of the process, until then
 };
 

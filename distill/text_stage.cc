@@ -179,13 +179,13 @@ StageResult StageRun::train() {
                             return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
                           }};
   const auto begin = Clock::now();
-  if (!learn(method.stages.front().agent, stage_.train, training, paths_.folder(stage_.name),
-             events_)) {
-    result.interrupted = true;
-    return result;
-  }
+  const Learned learned = learn(method.stages.front().agent, stage_.train, training,
+                                paths_.folder(stage_.name), events_);
+  result.interrupted = learned.interrupted;
+  if (result.interrupted) return result;
   save_student();
   result.evaluations.push_back(evaluate(stage_.name, inputs_.student, task));
+  result.evaluations.back().scores.tokens_generated = learned.generated;
   result.evaluations.back().scores.wall_seconds =
       std::chrono::duration<double>(Clock::now() - begin).count();
   return result;

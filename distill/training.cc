@@ -88,13 +88,14 @@ int64_t micro_batch_tokens(const TrainConfig& train) {
   return train.micro_batch_tokens > 0 ? train.micro_batch_tokens : kDefault;
 }
 
-bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
-           const std::string& folder, const StageEvents& events) {
+Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
+              const std::string& folder, const StageEvents& events) {
   const std::string checkpoints = folder + "/checkpoints";
   const Context context{.domain = training.domain,
                         .seed = training.seed,
                         .threads = training.threads,
-                        .micro_batch_tokens = micro_batch_tokens(train)};
+                        .micro_batch_tokens = micro_batch_tokens(train),
+                        .generated = std::make_shared<std::atomic<int64_t>>(0)};
   const rl::TrainOptions options = train_options(train, spec);
   rl::Progress progress;
   rl::Agent agent =
@@ -102,7 +103,9 @@ bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& trai
 
   int64_t last_step = -1;
   if (const auto step = rl::latest_checkpoint(checkpoints)) {
-    restore(agent, progress, rl::load_checkpoint(checkpoints, *step), prior_readout(spec, context));
+    const rl::State state = rl::load_checkpoint(checkpoints, *step);
+    restore(agent, progress, state, prior_readout(spec, context));
+    *context.generated = state.integer("generated");
     last_step = *step;
     if (events.say) {
       events.say("goes on from the checkpoint of update " + std::to_string(*step));
@@ -112,7 +115,9 @@ bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& trai
   auto saved_at = Clock::now();
   int64_t saved_step = progress.updates;
   const auto save = [&] {
-    rl::save_checkpoint(checkpoints, progress.updates, state_of(agent, progress));
+    rl::State state = state_of(agent, progress);
+    state.put("generated", context.generated->load());
+    rl::save_checkpoint(checkpoints, progress.updates, state);
     saved_at = Clock::now();
     saved_step = progress.updates;
   };
@@ -137,7 +142,7 @@ bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& trai
     return !interrupted;
   });
   if (!interrupted && saved_step != progress.updates) save();
-  return !interrupted;
+  return {.interrupted = interrupted, .generated = *context.generated};
 }
 
 }  // namespace distill

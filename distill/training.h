@@ -31,11 +31,15 @@ struct Training {
 /// Positions a network works on at a time per shard.
 int64_t micro_batch_tokens(const TrainConfig& train);
 
+/// How a training ended.
+struct Learned {
+  bool interrupted = false;  // after writing a checkpoint
+  int64_t generated = 0;     // steps, or tokens, that actors took or wrote to be learned from
+};
+
 /// Trains an agent to the end of its budget, with metrics and checkpoints in `folder`; goes on from the
 /// newest checkpoint there.
-///
-/// @return false if it was interrupted, after writing a checkpoint.
-bool learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
-           const std::string& folder, const StageEvents& events);
+Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& training,
+              const std::string& folder, const StageEvents& events);
 
 }  // namespace distill

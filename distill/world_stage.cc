@@ -140,7 +140,8 @@ StageResult WorldStage::train() {
         return Training::Measured{
             {{kReturn, mean}, {kSteps, static_cast<double>(now.collected_steps)}}, -mean};
       }};
-  result.interrupted = !learn(agent, stage_.train, training, paths_.folder(stage_.name), events_);
+  result.interrupted =
+      learn(agent, stage_.train, training, paths_.folder(stage_.name), events_).interrupted;
   if (result.interrupted) return result;
   draw_learning_curve();
   agents::save_mlp(*student_, paths_.product(stage_.name));

@@ -3,6 +3,7 @@
 /// From names to objects: what a method's specification becomes when it is run. Each maker binds the
 /// options of its own component (distill/component_options.h); no table knows those of another.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -20,6 +21,8 @@ struct Context {
   uint64_t seed = 1;
   rl::Threads threads;
   int64_t micro_batch_tokens = 0;  // positions worked on at a time per shard
+  /// Adds up the steps (tokens, for text) that actors take in rollouts; null: nobody asks.
+  std::shared_ptr<std::atomic<int64_t>> generated = nullptr;
 };
 
 /// What a learner needs beyond its specification.

@@ -1,9 +1,36 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/adaptive_mix.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {
+
+// Counts what another source's actors do.
+class Counted : public rl::Source {
+ public:
+  Counted(std::unique_ptr<rl::Source> source, std::shared_ptr<std::atomic<int64_t>> count)
+      : source_(std::move(source)), count_(std::move(count)) {}
+
+  rl::Trajectory collect(const rl::Tensor& episodes, double progress) override {
+    rl::Trajectory played = source_->collect(episodes, progress);
+    *count_ += played.mask.sum().item<int64_t>();
+    return played;
+  }
+  void measured(double loss) override { source_->measured(loss); }
+  void save(rl::State& state) const override { source_->save(state); }
+  void load(const rl::State& state) override { source_->load(state); }
+
+ private:
+  std::unique_ptr<rl::Source> source_;
+  std::shared_ptr<std::atomic<int64_t>> count_;
+};
+
+std::unique_ptr<rl::Source> rollout(const RolloutOptions& options, const Context& context) {
+  std::unique_ptr<rl::Source> source = context.domain.rollout(options);
+  if (!context.generated) return source;
+  return std::make_unique<Counted>(std::move(source), context.generated);
+}
 
 std::unique_ptr<rl::Source> make_dataset(const Options& options, const Context& context) {
   static_cast<void>(bound<DatasetOptions>(options));
@@ -11,7 +38,7 @@ std::unique_ptr<rl::Source> make_dataset(const Options& options, const Context& 
 }
 
 std::unique_ptr<rl::Source> make_rollout(const Options& options, const Context& context) {
-  return context.domain.rollout(bound<RolloutOptions>(options));
+  return rollout(bound<RolloutOptions>(options), context);
 }
 
 std::unique_ptr<rl::Source> make_segments(const Options& options, const Context& context) {
@@ -22,14 +49,14 @@ std::unique_ptr<rl::Source> make_segments(const Options& options, const Context&
 std::unique_ptr<rl::Source> make_first(const std::string& writer, const SamplingOptions& sampling,
                                        const Context& context) {
   if (writer == "dataset") return context.domain.dataset();
-  return context.domain.rollout({.actor = writer, .sampling = sampling});
+  return rollout({.actor = writer, .sampling = sampling}, context);
 }
 
 std::unique_ptr<rl::Source> make_mix(const Options& options, const Context& context) {
   const auto found = bound<MixOptions>(options);
   return std::make_unique<rl::Mix>(
       make_first(found.first, found.sampling, context),
-      context.domain.rollout({.actor = "student", .sampling = found.sampling}),
+      rollout({.actor = "student", .sampling = found.sampling}, context),
       [share = found.student_fraction](double progress) { return share.at(progress); },
       found.per == "example", context.seed);
 }
@@ -38,7 +65,7 @@ std::unique_ptr<rl::Source> make_pairs(const Options& options, const Context& co
   const auto found = bound<PairsOptions>(options);
   return std::make_unique<rl::Pairs>(
       make_first(found.first, found.sampling, context),
-      context.domain.rollout({.actor = "student", .sampling = found.sampling}));
+      rollout({.actor = "student", .sampling = found.sampling}, context));
 }
 
 // How much of the student's share is written anew, by progress.
@@ -52,8 +79,7 @@ std::unique_ptr<rl::Source> make_adaptive_mix(const Options& options, const Cont
   const auto found = bound<AdaptiveMixOptions>(options);
   const bool as_in_paper = found.variant == "paper";
   return std::make_unique<rl::AdaptiveMix>(
-      context.domain.dataset(),
-      context.domain.rollout({.actor = "student", .sampling = found.sampling}),
+      context.domain.dataset(), rollout({.actor = "student", .sampling = found.sampling}, context),
       rl::AdaptiveMixOptions{.share = {.first = found.share,
                                        .step = found.share_step,
                                        .tolerance = found.tolerance,

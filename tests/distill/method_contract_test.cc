@@ -33,7 +33,7 @@ struct Trial {
   };
   std::string method;         // the value of `method:` without the name
   std::string train = kLong;  // steps and batch size
-  std::string student;        // chain: the value of `student:`
+  std::string student = "";   // chain: the value of `student:`
   World world = World::letters;
   Goal goal = Goal::forward_kl;
   double share = 0.05;
@@ -47,8 +47,9 @@ Trial in_chain(const std::string& method, const std::string& train, const std::s
   return {method, train, student, Trial::World::chain, Trial::Goal::mean_return, 0};
 }
 
-Trial in_letters(const std::string& method, Trial::Goal goal, double share) {
-  return {method, kLong, "", Trial::World::letters, goal, share};
+Trial in_letters(const std::string& method, Trial::Goal goal, double share,
+                 const std::string& always = "") {
+  return {method, kLong, "", Trial::World::letters, goal, share, always};
 }
 
 // Methods whose defaults are made for larger things, or whose optimum is another than the teacher. A method that
@@ -59,7 +60,7 @@ const std::map<std::string, Trial>& trials() {
       {"a2c", in_chain("worlds: 8, steps: 16, gamma: 0.9", "steps: 200", kActor)},
       {"bellman", in_letters("alpha: 5.0, tail: lump", Goal::written_kl, 0.2)},
       {"custom", in_letters("", Goal::written_kl, 0.1)},
-      {"distillm", {.always = ", evaluate_every: 3"}},
+      {"distillm", in_letters("", Goal::forward_kl, 0.05, ", evaluate_every: 3")},
       {"dqn", in_chain("worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
                        "target_every: 20",
                        "steps: 500, batch_size: 32", kValues)},
