@@ -1,7 +1,7 @@
 // Bellman distillation: the student's logits are soft Q-values on the teacher's likeliest tokens,
 // and the reward that they imply is kept small.
 //
-// Agent:  follows written responses (or rollouts of the teacher or the student).
+// Agent:  follows written responses, rollouts of the teacher or the student, or a mixture.
 // Reward: none is given; the one implied, Q(s, a) - gamma V(s'), is regularised. Beside it the
 //         written token's log-probability and a forward KL to the teacher, differentiated.
 // Source: Yu, Li & Zhang 2025, "Language Model Distillation: A Temporal Difference Imitation
@@ -12,31 +12,32 @@
 namespace distill {
 
 MethodSpec bellman(const Options& options) {
-  std::string source = "dataset";  // or "teacher", "student": who writes the responses
+  std::string source = "dataset";  // or "teacher", "student", "mix": who writes the responses
+  MixOptions mix;                  // of source: mix: student_fraction, per; sampling of all writers
   Value actions = Options{{"name", "top_p"}, {"p", 0.8}};  // the reduced action space
-  SoftTdOptions td;          // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
-  double lm_weight = 1;      // weight of language modelling on the same responses, >= 0
-  double kd_ratio = 0.5;     // of that, the teacher's share; the rest is the written token's
-  SamplingOptions sampling;  // how the teacher or the student writes
+  SoftTdOptions td;       // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
+  double lm_weight = 1;   // weight of language modelling on the same responses, >= 0
+  double kd_ratio = 0.5;  // of that, the teacher's share; the rest is the written token's
   bind(options, Bindings{{"source", &source},
                          {"actions", &actions},
                          {"lm_weight", &lm_weight},
                          {"kd_ratio", &kd_ratio}} +
                     without(td.bindings(), {"demonstrated_share", "chi2_on_own"}) +
-                    sampling.bindings());
-  require_one_of(source, {"dataset", "teacher", "student"}, options, "source");
+                    without(mix.bindings(), {"first"}));
+  require_one_of(source, {"dataset", "teacher", "student", "mix"}, options, "source");
   require(lm_weight >= 0, options, "lm_weight >= 0");
   require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");
   td.check(options);
-  sampling.check(options);
+  mix.check(options);
 
   std::vector<ObjectiveSpec> objectives = {{.loss = {"soft_td", options_of(td.bindings())}}};
   const RewardSpec language{{{"log_likelihood", 1 - kd_ratio}, {"forward_kl", -kd_ratio}}};
   if (lm_weight > 0) objectives.push_back({"imitation", language, lm_weight});
 
-  RolloutOptions rollout{.actor = source, .sampling = sampling};
+  RolloutOptions rollout{.actor = source, .sampling = mix.sampling};
   const AgentSpec agent{
       .source = source == "dataset" ? "dataset"
+                : source == "mix"   ? ComponentSpec("mix", options_of(mix.bindings()))
                                     : ComponentSpec("rollout", options_of(rollout.bindings())),
       .actions = component(actions),
       .learners = {{.trains = "student", .objectives = objectives}},

@@ -412,6 +412,17 @@ TEST(Bellman, StandsAloneWithoutLanguageModelling) {
   EXPECT_EQ(agent_of(build("bellman", "lm_weight: 0")).learners[0].objectives.size(), 1u);
 }
 
+TEST(Bellman, FollowsWhomItIsTold) {
+  const auto source = [](const std::string& yaml) {
+    return agent_of(build("bellman", yaml)).source;
+  };
+  EXPECT_EQ(source("").name, "dataset");
+  EXPECT_EQ(*source("source: student").options.find("actor")->as<std::string>(), "student");
+  const auto mix = bound<MixOptions>(source("{source: mix, student_fraction: 0.25}").options);
+  EXPECT_EQ(mix.student_fraction.from, 0.25);
+  EXPECT_EQ(mix.per, "batch");
+}
+
 TEST(Bellman, RefusesATailForTokensWithoutOne) {
   expect_error([] { build("bellman", "out_of_set: tail"); }, "tail: lump where out_of_set is tail",
                /*is_whole=*/false);
