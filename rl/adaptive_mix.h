@@ -55,7 +55,7 @@ enum class Turn { kFirst, kFresh, kReplay };
 /// Another source in turns with the policy's own episodes, written anew or drawn from those it wrote
 /// before. The share of its own adapts to the held-out loss; a batch is of one kind.
 ///
-/// Source: Ko et al. 2024, arXiv:2402.03898, section 3.2.
+/// Source: Ko et al. 2024, arXiv:2402.03898.
 class AdaptiveMix : public TwoSources {
  public:
   /// @param second the policy that learns.

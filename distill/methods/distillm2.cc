@@ -13,10 +13,8 @@ namespace distill {
 
 MethodSpec distillm2(const Options& options) {
   PairsOptions pairs{.sampling = {.temperature = 0.8}};  // first: "dataset" or "teacher"; sampling
-  std::string form = "code";  // weights: 2 - beta and beta, or half of 1 - beta
-                              // and beta ("paper")
-  Ramp beta = {1, 1};         // weight of the student's response: in [0, 2] and,
-                              // in the paper's form, [0, 1]
+  std::string form = "code";  // weights 2 - beta and beta; or half of 1 - beta and beta: "paper"
+  Ramp beta = {1, 1};         // weight of the student's response, in [0, 2]; "paper": in [0, 1]
   double beta_share = 1;      // of the training, after which beta stays, in (0, 1]
   bool curriculum = false;    // alpha follows how much the two differ
   Value actions = "all";      // the set that the divergences are taken on

@@ -11,16 +11,6 @@
 #include "distill/methods/methods.h"
 
 namespace distill {
-namespace {
-
-// The half that one of the two writers' responses count for.
-ObjectiveSpec half(const ImitationOptions& imitation, const ComponentSpec& divergence,
-                   const std::string& rows) {
-  ImitationOptions options = imitation;
-  return {{"imitation", options_of(options.bindings())}, {{{divergence, -1}}}, 0.5, rows};
-}
-
-}  // namespace
 
 MethodSpec f_distill(const Options& options) {
   std::string divergence = "js";  // or "kl", "rkl", "tvd"
@@ -35,28 +25,32 @@ MethodSpec f_distill(const Options& options) {
   common.check(options);
   imitation.check(options);
 
-  ComponentSpec source = "pairs";
+  const auto imitated = [&](const char* term, Bindings its_options, double weight,
+                            const char* rows) {
+    return ObjectiveSpec{{"imitation", options_of(imitation.bindings())},
+                         {{{{term, options_of(its_options)}, -1}}},
+                         weight,
+                         rows};
+  };
+  PairsOptions pairs{.first = "teacher", .sampling = sampling};
+  RolloutOptions rollout{.actor = divergence == "kl" ? "teacher" : "student", .sampling = sampling};
+  const bool one_writes = divergence == "kl" || divergence == "rkl";
+  SkewKlOptions mean{.alpha = 0.5, .divergence = common};
   std::vector<ObjectiveSpec> objectives;
-  if (divergence == "kl" || divergence == "rkl") {
-    const bool is_kl = divergence == "kl";
-    RolloutOptions rollout{.actor = is_kl ? "teacher" : "student", .sampling = sampling};
-    source = {"rollout", options_of(rollout.bindings())};
-    const ComponentSpec term{is_kl ? "forward_kl" : "reverse_kl", options_of(common.bindings())};
-    objectives = {{{"imitation", options_of(imitation.bindings())}, {{{term, -1}}}}};
+  if (divergence == "kl") {
+    objectives = {imitated("forward_kl", common.bindings(), 1, "all")};
+  } else if (divergence == "rkl") {
+    objectives = {imitated("reverse_kl", common.bindings(), 1, "all")};
+  } else if (divergence == "js") {
+    objectives = {imitated("skew_kl", mean.bindings(), 0.5, "first"),
+                  imitated("skew_reverse_kl", mean.bindings(), 0.5, "second")};
   } else {
-    PairsOptions pairs{.first = "teacher", .sampling = sampling};
-    source = {"pairs", options_of(pairs.bindings())};
-    SkewKlOptions to_mean{.alpha = 0.5, .divergence = common};
-    SkewReverseKlOptions from_mean{.alpha = 0.5, .divergence = common};
-    const ComponentSpec variation{"total_variation", options_of(common.bindings())};
-    const bool is_js = divergence == "js";
-    const ComponentSpec of_teacher =
-        is_js ? ComponentSpec("skew_kl", options_of(to_mean.bindings())) : variation;
-    const ComponentSpec of_student =
-        is_js ? ComponentSpec("skew_reverse_kl", options_of(from_mean.bindings())) : variation;
-    objectives = {half(imitation, of_teacher, "first"), half(imitation, of_student, "second")};
+    objectives = {imitated("total_variation", common.bindings(), 0.5, "first"),
+                  imitated("total_variation", common.bindings(), 0.5, "second")};
   }
-  const AgentSpec agent{.source = source,
+  const AgentSpec agent{.source = one_writes
+                                      ? ComponentSpec("rollout", options_of(rollout.bindings()))
+                                      : ComponentSpec("pairs", options_of(pairs.bindings())),
                         .actions = component(actions),
                         .learners = {{.trains = "student", .objectives = objectives}}};
   return {.stages = {{"f_distill", agent}}};

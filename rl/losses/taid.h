@@ -18,8 +18,7 @@ struct InterpolationOptions {
 /// How far the target stands between policy and prior: along a straight line over the training, and faster
 /// while the loss falls.
 ///
-/// Source: Shing et al. 2025, arXiv:2501.16937, equation 7; the first loss is only remembered, as in their
-///         code.
+/// Source: Shing et al. 2025, arXiv:2501.16937; the first loss is only remembered, as in their code.
 class Interpolation {
  public:
   /// @throws std::invalid_argument for options out of range.

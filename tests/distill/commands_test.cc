@@ -102,7 +102,7 @@ TEST_F(CommandsTest, RefuseWhatTheyDoNotKnow) {
 
 TEST_F(CommandsTest, ListMethodsAndTheirOptions) {
   EXPECT_THAT(decant({"methods"}).out,
-              AllOf(HasSubstr("bellman"), HasSubstr("Agarwal et al. 2024")));
+              AllOf(HasSubstr("bellman"), HasSubstr("Agarwal et al. 2024"), HasSubstr("\nsqil ")));
   EXPECT_THAT(decant({"methods", "gkd"}).out,
               AllOf(HasSubstr("  name: gkd\n"), HasSubstr("  lambda: 0.5\n")));
   EXPECT_THAT(decant({"methods", "gkd", "--expand"}).out, HasSubstr("source:\n    name: mix\n"));
