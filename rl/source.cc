@@ -315,7 +315,10 @@ Trajectory Mix::collect(const Tensor& episodes, double progress) {
   };
   add(*first_, for_first, false);
   add(*second_, for_second, true);
-  return concatenate(parts);
+  // In the order asked for, so that a part of the batch is a mixture too.
+  const Tensor places =
+      torch::cat({to_second.logical_not().nonzero(), to_second.nonzero()}).squeeze(1);
+  return concatenate(parts).select(places.argsort().to(parts.front().action.device()));
 }
 
 void Mix::measured(double loss) {
