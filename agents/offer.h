@@ -15,6 +15,9 @@ struct OfferOptions {
   double p = 0.8;              // mass of top_p
   double temperature = 1.0;    // the teacher's logits are divided by it
   bool include_taken = false;  // the action taken is always on offer
+  /// Of all actions: hand out the judge's own logits, at their own level, as prior features; -inf for what
+  /// a state does not offer.
+  bool raw = false;
 };
 
 /// The set that the options make of log-probabilities.
