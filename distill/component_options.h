@@ -33,19 +33,20 @@ struct DatasetOptions {
 
 /// `rollout`: an actor answers the prompts.
 struct RolloutOptions {
-  std::string actor = "student";  // or "teacher"
-  int64_t group_size = 1;         // episodes that begin alike, one after another
-  SamplingOptions sampling;
+  Value actor = "student";  // an actor: a name, or a map of name and options
+  int64_t group_size = 1;   // episodes that begin alike, one after another
+  SamplingOptions sampling = {};
 
   Bindings bindings();
   void check(const Options& options) const;
 };
 
-/// `mix`: written responses and the student's own.
+/// `mix`: written responses and the student's own (or another actor's).
 struct MixOptions {
   Ramp student_fraction = {1, 1};  // share of the student's own, in [0, 1]
   std::string per = "batch";       // what is drawn as one: a whole "batch", or each "example"
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
+  Value actor = "student";  // who answers in the student's place, as of `rollout`
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -58,6 +59,35 @@ struct SegmentsOptions {
   std::string explore = "sample";  // from the policy, or any action with probability "epsilon"
   Ramp epsilon = {1, 0.05};        // of explore: epsilon; both ends in [0, 1]
   double explore_share = 0.1;      // of the training, after which epsilon stays, in (0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+// Actors: who answers.
+
+/// `student`, `teacher`: the one or the other.
+struct PlainActorOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `mixture`: each token is drawn from a mixture of the student's and the teacher's distribution.
+struct MixtureActorOptions {
+  double teacher_share = 0.2;  // of the mixture, in [0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `speculative`: the student proposes each token; the teacher replaces those that it does not rank high.
+struct SpeculativeActorOptions {
+  int64_t k = 25;            // a token stands that is among so many of the teacher's likeliest
+  int64_t decay_tokens = 0;  // of an answer, over which k falls to 1; 0: it stays
+  int64_t draft_tokens =
+      5;  // proposed before the teacher looks; the text is the same for any number
+  /// How the teacher replaces a token: replace_temperature, replace_top_k, ...
+  SamplingOptions replace = {.temperature = 0.2, .top_p = 0.5};
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -77,11 +107,33 @@ struct StudentJudgeOptions {
   void check(const Options&) const {}
 };
 
+/// `reference`: the student as it was before it learned, or a model from a folder.
+struct ReferenceJudgeOptions {
+  std::string path;  // folder of a model; empty: the student as it was
+
+  Bindings bindings() { return {{"path", &path}}; }
+  void check(const Options&) const {}
+};
+
 // Payers: what is paid for whole trajectories.
 
 /// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
 struct LogLikelihoodOfOptions {
   Value judge = "teacher";  // a judge: a name, or a map of name and options
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `inverse_bellman`: the reward under which a judge's logits are the best values of actions.
+struct InverseBellmanOptions {
+  Value judge = "teacher";     // a judge: a name, or a map of name and options
+  std::string value = "hard";  // of a state: the largest Q ("hard"), the mean of Q under softmax(Q)
+                               // ("expectation"), or e logsumexp(Q / e) ("soft")
+  double entropy = 1;          // e of soft values, > 0
+  std::string gauge = "raw";   // logits to Q: "raw", "centered" (mean 0) or "log_softmax"
+  double gamma = 1;            // discount, in [0, 1]; the loss's own
+  int64_t steps = 1;  // of a block: rewards that sum to the return of blocks of so many steps
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -117,6 +169,15 @@ struct TopPOptions {
 /// `on_policy`: what was just collected.
 struct OnPolicyOptions {
   int64_t epochs = 1;  // times that each is learned from before it is forgotten
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `on_policy`, of more than an update takes.
+struct OnPolicyMemoryOptions {
+  OnPolicyOptions memory = {};
+  int64_t episodes = 0;  // collected at a time; 0: as many as an update takes
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -167,6 +228,12 @@ struct LogLikelihoodOptions {
   void check(const Options&) const {}
 };
 
+/// `log_prior`: the teacher's log-probability of the token taken.
+struct LogPriorOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
 /// `forward_kl`, `reverse_kl`: between the teacher's and the policy's opinion of a state's actions.
 struct DivergenceOptions {
   std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
@@ -193,6 +260,16 @@ struct JsdOptions {
 /// `imitation`: the reward itself is differentiated.
 struct ImitationOptions {
   std::string average = "tokens";  // or "sequences": each its own mean first
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `imitation`, of what somebody else did.
+struct WeighedImitationOptions {
+  ImitationOptions imitation = {};
+  bool importance =
+      false;  // steps are weighed by the probability ratio of the student to who acted
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -248,6 +325,20 @@ struct PolicyGradientOptions {
   double entropy_coefficient = 0;  // of the entropy bonus, >= 0
   bool normalize = true;           // advantages to deviation 1
   double max_kl = 0;               // from who acted, after which the rest is let go, >= 0; 0: never
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `policy_gradient`, with what rewards of every token ask for.
+struct TokenGradientOptions {
+  PolicyGradientOptions gradient = {};
+  bool ratio = false;              // without clip: the probability ratio in place of log q
+  bool include_current = true;     // without a baseline: returns hold what the step itself earns
+  bool length_normalized = false;  // without a baseline: returns are means over the steps they sum
+  double reward_clip = 0;          // of what a step earns, >= 0; 0: none
+  double advantage_clip = 0;       // of what a step is learned by, >= 0; 0: none
+  bool normalize_padding = false;  // of normalize: count padding too, as zeros
 
   Bindings bindings();
   void check(const Options& options) const;

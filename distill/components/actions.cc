@@ -8,7 +8,7 @@ namespace {
 
 bool compares_with_teacher(const ComponentSpec& term) {
   return term.options.has("teacher_temperature") || term.name == "forward_kl" ||
-         term.name == "reverse_kl" || term.name == "jsd";
+         term.name == "reverse_kl" || term.name == "jsd" || term.name == "log_prior";
 }
 
 // The temperature at which all rewards ask for the teacher's opinion.
@@ -34,9 +34,29 @@ double teacher_temperature(const AgentSpec& spec) {
   return found.value_or(1.0);
 }
 
+// Every actor but the student asks the teacher.
+bool teacher_acts(const ComponentSpec& source) {
+  if (source.name == "rollout") {
+    return component(bound<RolloutOptions>(source.options).actor).name != "student";
+  }
+  return source.name == "mix" &&
+         component(bound<MixOptions>(source.options).actor).name != "student";
+}
+
+bool teacher_pays(const AgentSpec& spec) {
+  for (const RewardSpec::Term& part : spec.paid.terms) {
+    const Value* judge = part.term.options.find("judge");
+    if (judge == nullptr || component(*judge).name == "teacher") return true;
+  }
+  return false;
+}
+
 bool includes_taken(const AgentSpec& spec) {
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
+      for (const RewardSpec::Term& part : objective.reward.terms) {
+        if (part.term.name == "log_prior") return true;
+      }
       if (objective.loss.name != "soft_td") continue;
       if (bound<SoftTdOptions>(objective.loss.options).out_of_set == "include") return true;
     }
@@ -70,9 +90,7 @@ std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Co
 }
 
 bool needs_teacher(const AgentSpec& spec) {
-  const bool teacher_writes = spec.source.name == "rollout" &&
-                              bound<RolloutOptions>(spec.source.options).actor == "teacher";
-  return teacher_writes || is_judged(spec);
+  return teacher_acts(spec.source) || is_judged(spec) || teacher_pays(spec);
 }
 
 agents::OfferOptions make_offer(const AgentSpec& spec) {

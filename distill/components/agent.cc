@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "distill/component_options.h"
@@ -11,7 +12,8 @@ rl::Average average_of(const LearnerSpec& spec) {
   std::optional<std::string> found;
   for (const ObjectiveSpec& objective : spec.objectives) {
     if (objective.loss.name != "imitation") continue;
-    const std::string average = bound<ImitationOptions>(objective.loss.options).average;
+    const std::string average =
+        bound<WeighedImitationOptions>(objective.loss.options).imitation.average;
     if (found && *found != average) {
       throw error_at(objective.loss.options.mark,
                      "the objectives of a learner share one average, found \"" + *found +
@@ -27,11 +29,22 @@ rl::Rows rows_of(const std::string& name) {
   return name == "second" ? rl::Rows::kSecond : rl::Rows::kAll;
 }
 
+// Objectives are told apart in metrics: a loss that is there already gets a number.
+std::string name_among(const std::vector<rl::Objective>& others, const std::string& loss) {
+  std::string name = loss;
+  for (int count = 2; std::any_of(others.begin(), others.end(),
+                                  [&](const rl::Objective& other) { return other.name == name; });
+       ++count) {
+    name = loss + std::to_string(count);
+  }
+  return name;
+}
+
 std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context& context,
                                           const LearnerSettings& settings) {
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    objectives.push_back({.name = objective.loss.name,
+    objectives.push_back({.name = name_among(objectives, objective.loss.name),
                           .weight = objective.weight,
                           .loss = make_loss(objective.loss),
                           .reward = make_reward(objective.reward),
@@ -54,7 +67,7 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
 
 rl::ReplayOptions make_memory(const ComponentSpec& spec) {
   if (spec.name == "on_policy") {
-    return {.capacity = 0, .epochs = bound<OnPolicyOptions>(spec.options).epochs};
+    return {.capacity = 0, .epochs = bound<OnPolicyMemoryOptions>(spec.options).memory.epochs};
   }
   if (spec.name == "replay") {
     const auto found = bound<ReplayOptions>(spec.options);

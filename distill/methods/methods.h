@@ -12,15 +12,21 @@ namespace distill {
 MethodSpec a2c(const Options& options);
 MethodSpec bellman(const Options& options);
 MethodSpec dqn(const Options& options);
+MethodSpec endogenous(const Options& options);
+MethodSpec g_opd(const Options& options);
 MethodSpec gkd(const Options& options);
 MethodSpec grpo(const Options& options);
 MethodSpec iq_learn(const Options& options);
 MethodSpec kd(const Options& options);
+MethodSpec llmr(const Options& options);
+MethodSpec minillm(const Options& options);
+MethodSpec on_policy(const Options& options);
 MethodSpec ppo(const Options& options);
 MethodSpec reinforce(const Options& options);
 MethodSpec rloo(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
+MethodSpec speculative(const Options& options);
 MethodSpec sqil(const Options& options);
 
 }  // namespace distill

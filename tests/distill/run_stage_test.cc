@@ -95,8 +95,11 @@ TEST_F(RunStage, WritesAStudentThatLoadsAndTheScoresOfTheTable) {
 
 // Stopped at any update and resumed, a run is the run that never stopped: weights and metrics.
 TEST_F(RunStage, ResumesToTheSameBits) {
-  for (const std::string name : {"sft", "kd", "seq_kd", "gkd", "bellman"}) {
-    const std::string method = "{name: " + name + "}";
+  for (const std::string name : {"sft", "kd", "seq_kd", "gkd", "bellman", "g_opd", "minillm",
+                                 "endogenous", "sqil", "iq_learn", "speculative"}) {
+    // What remembers is drawn from as soon as a batch is there.
+    const std::string mixed = name == "iq_learn" ? ", student_share: 0.5" : "";
+    const std::string method = "{name: " + name + mixed + "}";
     run(config(method, name + "_whole"));
     for (const int64_t stop : {1, 4}) {
       const std::string output = name + "_cut" + std::to_string(stop);
@@ -126,6 +129,27 @@ TEST_F(RunStage, GoesOnFromTheLastCheckpointWhenItWasKilledInBetween) {
     EXPECT_EQ(content_of((folder_ / "whole" / file).string()),
               content_of((folder_ / "killed" / file).string()))
         << file;
+  }
+}
+
+// The student at the start is one reference, a model from a folder another.
+TEST_F(RunStage, ReadsTheReferenceOfARewardFromAFolder) {
+  run(config("{name: sft}", "base"));
+  const std::string base = (folder_ / "base" / "student").string();
+  run(config("{name: g_opd}", "own"));
+  run(config("{name: g_opd, reference: {path: " + base + "}}", "other"));
+  run(config("{name: g_opd, lambda: 1, reference: {path: " + base + "}}", "none"));
+  run(config("{name: on_policy}", "plain"));
+  const auto weights = [&](const std::string& output) {
+    return content_of((folder_ / output / "student/model.safetensors").string());
+  };
+  EXPECT_NE(weights("own"), weights("other"));
+  EXPECT_EQ(weights("none"), weights("plain"));
+  try {
+    run(config("{name: g_opd, reference: {path: " + base + "_not}}", "missing"));
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("base/student_not"));
   }
 }
 

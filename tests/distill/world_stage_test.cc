@@ -91,6 +91,8 @@ TEST_F(WorldStages, DistilByTheMethodsOfLanguageModels) {
   int count = 0;
   for (const std::string method :
        {"{name: sft}", "{name: kd}", "{name: seq_kd}", "{name: gkd, lambda: 1}",
+        "{name: on_policy}", "{name: g_opd, lambda: 1.1}", "{name: minillm}",
+        "{name: endogenous, student_entropy: 1}", "{name: speculative, k: 1}",
         "{name: bellman, actions: all, alpha: 5.0}",
         "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}"}) {
     const StageResult result = run(distillation(method, std::to_string(count++)));
@@ -176,7 +178,9 @@ TEST_F(WorldStages, LearnWhereStatesOfferDifferentActions) {
   for (const std::string method :
        {"{name: kd}", "{name: gkd, actions: {name: top_k, k: 1}}", "{name: sft}",
         "{name: bellman, actions: all, alpha: 5.0}",
-        "{name: bellman, actions: {name: top_k, k: 3}, tail: lump, alpha: 5.0}"}) {
+        "{name: bellman, actions: {name: top_k, k: 3}, tail: lump, alpha: 5.0}",
+        "{name: on_policy}", "{name: g_opd}", "{name: minillm}",
+        "{name: endogenous, student_entropy: 1}", "{name: speculative, k: 1}"}) {
     const StageResult result =
         run(in_it(std::to_string(count++),
                   "teacher: {path: " + (folder_ / "teacher/student").string() +
