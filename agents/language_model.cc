@@ -53,8 +53,7 @@ rl::NamedTensors LanguageModel::parameters() const {
 }
 
 std::unique_ptr<rl::PolicyModel> LanguageModel::clone() const {
-  return std::make_unique<LanguageModel>(
-      Decoder(std::dynamic_pointer_cast<DecoderImpl>(decoder_->clone())));
+  return std::make_unique<LanguageModel>(Decoder(decoder_->copy()));
 }
 
 Tensor PrefixReader::begin(const Tensor& ids, const Tensor& length, int64_t room) {
@@ -76,25 +75,32 @@ Tensor PrefixReader::logits(const Tensor& hidden) const {
   return rl::Readout{decoder_->head_weight(), {}, 1.0}.logits(hidden);
 }
 
+void PrefixLogits::begin(const rl::TimeStep& first) {
+  first_ = reader_.begin(first.observation, first.length, max_new_tokens_);
+}
+
+Tensor PrefixLogits::of(const rl::TimeStep& now) {
+  if (first_.defined()) return std::exchange(first_, Tensor());
+  return reader_.advance(now.observation.gather(1, (now.length - 1).unsqueeze(1)).squeeze(1));
+}
+
+void PrefixLogits::keep(const Tensor& rows) {
+  reader_.keep(rows);
+  if (first_.defined()) first_ = first_.index_select(0, rows.to(first_.device()));
+}
+
 LanguageModelActor::LanguageModelActor(Decoder decoder, const SamplingOptions& sampling,
                                        int64_t max_new_tokens, uint64_t seed, std::string_view role)
-    : reader_(std::move(decoder)),
+    : next_(std::move(decoder), max_new_tokens),
       sampling_(sampling),
-      max_new_tokens_(max_new_tokens),
       key_(rl::role_key(seed, role)) {
   sampling.validate();
 }
 
-void LanguageModelActor::begin(const rl::TimeStep& first) {
-  logits_ = reader_.begin(first.observation, first.length, max_new_tokens_);
-}
+void LanguageModelActor::begin(const rl::TimeStep& first) { next_.begin(first); }
 
 rl::Choice LanguageModelActor::act(const rl::TimeStep& now) {
-  if (!logits_.defined()) {
-    const Tensor last = now.observation.gather(1, (now.length - 1).unsqueeze(1)).squeeze(1);
-    logits_ = reader_.advance(last);
-  }
-  Tensor logits = std::exchange(logits_, Tensor());
+  Tensor logits = next_.of(now);
   if (!now.actions.is_full()) {
     // The policy projected on the tokens on offer.
     const Tensor offered = torch::full_like(logits, kNothing);
@@ -108,9 +114,6 @@ rl::Choice LanguageModelActor::act(const rl::TimeStep& now) {
   return sample(logits, sampling_, uniform);
 }
 
-void LanguageModelActor::keep(const Tensor& rows) {
-  reader_.keep(rows);
-  if (logits_.defined()) logits_ = logits_.index_select(0, rows.to(logits_.device()));
-}
+void LanguageModelActor::keep(const Tensor& rows) { next_.keep(rows); }
 
 }  // namespace agents

@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "agents/nets/decoder.h"
+#include "agents/next_logits.h"
 #include "agents/sampler.h"
 #include "rl/policy.h"
 
@@ -60,6 +62,23 @@ class PrefixReader {
   std::optional<KeyValueCache> cache_;
 };
 
+/// What a language model finds likely next in texts that are written.
+class PrefixLogits : public NextLogits {
+ public:
+  /// @param max_new_tokens longest answer.
+  PrefixLogits(Decoder decoder, int64_t max_new_tokens)
+      : reader_(std::move(decoder)), max_new_tokens_(max_new_tokens) {}
+
+  void begin(const rl::TimeStep& first) override;
+  rl::Tensor of(const rl::TimeStep& now) override;
+  void keep(const rl::Tensor& rows) override;
+
+ private:
+  PrefixReader reader_;
+  int64_t max_new_tokens_;
+  rl::Tensor first_;  // float32[B, V] of the first token; undefined once it is drawn
+};
+
 /// A language model that writes.
 class LanguageModelActor : public rl::Actor {
  public:
@@ -73,11 +92,9 @@ class LanguageModelActor : public rl::Actor {
   void keep(const rl::Tensor& rows) override;
 
  private:
-  PrefixReader reader_;
+  PrefixLogits next_;
   SamplingOptions sampling_;
-  int64_t max_new_tokens_;
   uint64_t key_;
-  rl::Tensor logits_;  // float32[B, V] of the next token; undefined once it is drawn
 };
 
 }  // namespace agents

@@ -17,6 +17,9 @@ struct OfferOptions {
   double temperature = 1.0;    // the teacher's logits are divided by it
   bool include_taken = false;  // the action taken is always on offer; not of sampled
   uint64_t seed = 0;           // of the draws of sampled
+  /// Of all actions: hand out the judge's own logits, at their own level, as prior features; -inf for what
+  /// a state does not offer.
+  bool raw = false;
 };
 
 /// The random numbers of a sampled set, functions of (seed, episode, step): float64[B * T, draws].

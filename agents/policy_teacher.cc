@@ -23,6 +23,15 @@ rl::ActionSet PolicyTeacher::judge(const rl::Trajectory& t) const {
   torch::NoGradGuard no_grad;
   const rl::PolicyOutput output = policy_->evaluate(t);
   const Tensor logits = output.readout.logits(output.features.flatten(0, 1));
+  if (options_.raw) {
+    const Tensor open =
+        logits.masked_fill(logits < kClosedLogit / 2, -std::numeric_limits<double>::infinity());
+    return {{},
+            {},
+            {},
+            open.unflatten(0, {t.size(), t.length()}),
+            std::make_shared<rl::Readout>(rl::Readout{{}, {}, options_.temperature})};
+  }
   const Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
   const Tensor log_probs = (logits / options_.temperature).log_softmax(-1);
   return offer_open(log_probs, taken, draws_for(options_, t)).map([&](const Tensor& x) {

@@ -47,14 +47,18 @@ void SamplingOptions::validate() const {
   rl::require(min_p >= 0 && min_p <= 1, "min_p must be in [0, 1], found " + number(min_p));
 }
 
-rl::Choice sample(const Tensor& logits, const SamplingOptions& options, const Tensor& uniform) {
-  rl::expect_shape(logits, {rl::kAny, rl::kAny}, "logits");
-  rl::expect_shape(uniform, {logits.size(0)}, "uniform");
-  Tensor row = logits.to(torch::kFloat32);
-  if (options.temperature == 0) return pick(row.argmax(-1), row.log_softmax(-1));
-  if (options.temperature != 1) row = row / options.temperature;
-  row = keep_min_p(keep_top_p(keep_top_k(row, options.top_k), options.top_p), options.min_p);
-  const Tensor log_probs = row.log_softmax(-1);
+Tensor filtered_log_probs(const Tensor& logits, const SamplingOptions& options) {
+  const Tensor row = logits.to(torch::kFloat32);
+  if (options.temperature == 0) {
+    const Tensor best = row.argmax(-1, /*keepdim=*/true);
+    return torch::full_like(row, kNothing).scatter(-1, best, 0);
+  }
+  const Tensor warm = options.temperature == 1 ? row : row / options.temperature;
+  return keep_min_p(keep_top_p(keep_top_k(warm, options.top_k), options.top_p), options.min_p)
+      .log_softmax(-1);
+}
+
+rl::Choice draw(const Tensor& log_probs, const Tensor& uniform) {
   const Tensor cumulative = log_probs.exp().cumsum(-1);
   const Tensor total = cumulative.narrow(-1, cumulative.size(-1) - 1, 1);
   // Strictly below the total, so that the draw falls on an action of positive probability.
@@ -63,7 +67,17 @@ rl::Choice sample(const Tensor& logits, const SamplingOptions& options, const Te
       torch::minimum(uniform.unsqueeze(-1).to(torch::kFloat32) * total, total - below);
   const Tensor ids = torch::searchsorted(cumulative, point.contiguous(), /*out_int32=*/false,
                                          /*right=*/true);
-  return pick(ids.squeeze(-1).clamp_max(row.size(-1) - 1), log_probs);
+  return pick(ids.squeeze(-1).clamp_max(log_probs.size(-1) - 1), log_probs);
+}
+
+rl::Choice sample(const Tensor& logits, const SamplingOptions& options, const Tensor& uniform) {
+  rl::expect_shape(logits, {rl::kAny, rl::kAny}, "logits");
+  rl::expect_shape(uniform, {logits.size(0)}, "uniform");
+  if (options.temperature == 0) {
+    const Tensor row = logits.to(torch::kFloat32);
+    return pick(row.argmax(-1), row.log_softmax(-1));
+  }
+  return draw(filtered_log_probs(logits, options), uniform);
 }
 
 }  // namespace agents

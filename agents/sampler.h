@@ -20,6 +20,16 @@ struct SamplingOptions {
   void validate() const;
 };
 
+/// Log-probabilities of the distribution that the options make of logits: float32[B, A], -inf for what they
+/// leave out; at temperature 0 all of it is on the likeliest action.
+rl::Tensor filtered_log_probs(const rl::Tensor& logits, const SamplingOptions& options);
+
+/// Draws one action per row by inverting the cumulative distribution.
+///
+/// @param log_probs float32[B, A], normalised.
+/// @param uniform float64[B] in [0, 1), one draw per row.
+rl::Choice draw(const rl::Tensor& log_probs, const rl::Tensor& uniform);
+
 /// Draws one action per row by inverting the cumulative distribution.
 ///
 /// @param logits float[B, A]; -inf where an action is not on offer.

@@ -39,7 +39,9 @@ void check_imitation(const Place& at) {
 }
 
 void check_policy_gradient(const Place& at) {
-  const auto gradient = bound<PolicyGradientOptions>(at.objective.loss.options);
+  const auto found = bound<TokenGradientOptions>(at.objective.loss.options);
+  const PolicyGradientOptions& gradient = found.gradient;
+  const bool is_corrected = found.ratio || gradient.clip > 0 || gradient.importance_clip > 0;
   refuse_if(
       is_written(at), at.objective.loss,
       "loss policy_gradient learns from what was done by somebody whose probabilities are known; "
@@ -47,15 +49,14 @@ void check_policy_gradient(const Place& at) {
           at.agent.source.name + " holds written episodes" +
           (has_two(at.agent.source) ? " (rows: second leaves them out)" : ""));
   refuse_if(
-      at.agent.memory.name == "replay" && gradient.clip == 0 && gradient.importance_clip == 0,
-      at.objective.loss,
+      at.agent.memory.name == "replay" && !is_corrected, at.objective.loss,
       "loss policy_gradient on a replay learns from stale steps: set clip or importance_clip");
-  if (at.agent.source.name == "rollout") {
+  if (at.agent.source.name == "rollout" && !is_corrected) {
     refuse_if(
         !sampling_of(bound<RolloutOptions>(at.agent.source.options).sampling).is_plain(),
         at.agent.source,
-        "loss policy_gradient compares with the probabilities that were acted by; they must be the "
-        "policy's own: no temperature, top_k, top_p or min_p");
+        "loss policy_gradient compares with the probabilities that were acted by; where they are not "
+        "the policy's own (temperature, top_k, top_p, min_p), set clip, importance_clip or ratio");
   }
   const bool grouped = gradient.baseline == "group" || gradient.baseline == "leave_one_out";
   if (!grouped) return;

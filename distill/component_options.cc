@@ -45,7 +45,9 @@ struct LossEntry : Entry {
   LossFacts (*facts)(const Options&);
 };
 
-LossFacts facts(const ImitationOptions& options) { return {.average = options.average}; }
+LossFacts facts(const WeighedImitationOptions& options) {
+  return {.average = options.imitation.average};
+}
 
 LossFacts facts(const ContrastOptions& options) {
   return {.average = options.average, .includes_taken = options.curriculum};
@@ -60,7 +62,7 @@ LossFacts facts(const SoftTdOptions& options) {
   return {.includes_taken = options.out_of_set == "include"};
 }
 
-LossFacts facts(const PolicyGradientOptions&) { return {}; }
+LossFacts facts(const TokenGradientOptions&) { return {}; }
 LossFacts facts(const TdOptions&) { return {}; }
 
 template <class T>
@@ -74,14 +76,20 @@ constexpr Entry kSources[] = {{"adaptive_mix", check<AdaptiveMixOptions>},
                               {"pairs", check<PairsOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
-constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
+constexpr Entry kActors[] = {{"mixture", check<MixtureActorOptions>},
+                             {"speculative", check<SpeculativeActorOptions>},
+                             {"student", check<PlainActorOptions>},
+                             {"teacher", check<PlainActorOptions>}};
+constexpr Entry kJudges[] = {{"reference", check<ReferenceJudgeOptions>},
+                             {"student", check<StudentJudgeOptions>},
                              {"teacher", check<TeacherJudgeOptions>}};
-constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
+constexpr Entry kPayers[] = {{"inverse_bellman", check<InverseBellmanOptions>},
+                             {"log_likelihood_of", check<LogLikelihoodOfOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"sampled", check<SampledOptions>},
                               {"top_k", check<TopKOptions>},
                               {"top_p", check<TopPOptions>}};
-constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
+constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyMemoryOptions>},
                                {"replay", check<ReplayOptions>}};
 constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
                               {"copy", check<CopyTargetOptions>},
@@ -92,6 +100,7 @@ constexpr RewardEntry kRewards[] = {
     divergence<DivergenceOptions>("forward_kl"),
     divergence<JsdOptions>("jsd"),
     {{"log_likelihood", check<LogLikelihoodOptions>}, asks_for_none},
+    {{"log_prior", check<LogPriorOptions>}, [](const Options&) { return std::optional(1.0); }},
     divergence<OverlappingOptions>("overlapping"),
     divergence<RankingOptions>("ranking"),
     divergence<DivergenceOptions>("reverse_kl"),
@@ -99,8 +108,8 @@ constexpr RewardEntry kRewards[] = {
     divergence<SkewReverseKlOptions>("skew_reverse_kl"),
     divergence<DivergenceOptions>("total_variation")};
 constexpr LossEntry kLosses[] = {loss<ContrastOptions>("contrast"),
-                                 loss<ImitationOptions>("imitation"),
-                                 loss<PolicyGradientOptions>("policy_gradient"),
+                                 loss<WeighedImitationOptions>("imitation"),
+                                 loss<TokenGradientOptions>("policy_gradient"),
                                  loss<SoftTdOptions>("soft_td"),
                                  loss<TaidOptions>("taid"),
                                  loss<TdOptions>("td")};
@@ -149,9 +158,35 @@ Bindings RolloutOptions::bindings() {
 }
 
 void RolloutOptions::check(const Options& options) const {
-  require_one_of(actor, {"student", "teacher"}, options, "actor");
+  check_in(kActors, "actor", component(actor));
   require(group_size >= 1, options, "group_size >= 1");
   sampling.check(options);
+}
+
+Bindings MixtureActorOptions::bindings() { return {{"teacher_share", &teacher_share}}; }
+
+void MixtureActorOptions::check(const Options& options) const {
+  require(teacher_share >= 0 && teacher_share <= 1, options, "0 <= teacher_share <= 1");
+}
+
+Bindings SpeculativeActorOptions::bindings() {
+  return {{"k", &k},
+          {"decay_tokens", &decay_tokens},
+          {"draft_tokens", &draft_tokens},
+          {"replace_temperature", &replace.temperature},
+          {"replace_top_k", &replace.top_k},
+          {"replace_top_p", &replace.top_p},
+          {"replace_min_p", &replace.min_p}};
+}
+
+void SpeculativeActorOptions::check(const Options& options) const {
+  require(k >= 1, options, "k >= 1");
+  require(decay_tokens >= 0, options, "decay_tokens >= 0");
+  require(draft_tokens >= 1, options, "draft_tokens >= 1");
+  require(replace.temperature >= 0, options, "replace_temperature >= 0");
+  require(replace.top_k >= 0, options, "replace_top_k >= 0");
+  require(replace.top_p > 0 && replace.top_p <= 1, options, "0 < replace_top_p <= 1");
+  require(replace.min_p >= 0 && replace.min_p < 1, options, "0 <= replace_min_p < 1");
 }
 
 Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
@@ -160,8 +195,25 @@ void LogLikelihoodOfOptions::check(const Options&) const {
   check_in(kJudges, "judge", component(judge));
 }
 
+Bindings InverseBellmanOptions::bindings() {
+  return {{"judge", &judge}, {"value", &value}, {"entropy", &entropy},
+          {"gauge", &gauge}, {"gamma", &gamma}, {"steps", &steps}};
+}
+
+void InverseBellmanOptions::check(const Options& options) const {
+  check_in(kJudges, "judge", component(judge));
+  require_one_of(value, {"hard", "expectation", "soft"}, options, "value");
+  require(entropy > 0, options, "entropy > 0");
+  require_one_of(gauge, {"raw", "centered", "log_softmax"}, options, "gauge");
+  require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
+  require(steps >= 1, options, "steps >= 1");
+}
+
 Bindings MixOptions::bindings() {
-  return Bindings{{"student_fraction", &student_fraction}, {"per", &per}, {"first", &first}} +
+  return Bindings{{"student_fraction", &student_fraction},
+                  {"per", &per},
+                  {"first", &first},
+                  {"actor", &actor}} +
          sampling.bindings();
 }
 
@@ -171,6 +223,7 @@ void MixOptions::check(const Options& options) const {
           "0 <= student_fraction <= 1");
   require_one_of(per, {"batch", "example"}, options, "per");
   require_one_of(first, {"dataset", "teacher"}, options, "first");
+  check_in(kActors, "actor", component(actor));
   sampling.check(options);
 }
 
@@ -218,6 +271,15 @@ Bindings OnPolicyOptions::bindings() { return {{"epochs", &epochs}}; }
 
 void OnPolicyOptions::check(const Options& options) const {
   require(epochs >= 1, options, "epochs >= 1");
+}
+
+Bindings OnPolicyMemoryOptions::bindings() {
+  return memory.bindings() + Bindings{{"episodes", &episodes}};
+}
+
+void OnPolicyMemoryOptions::check(const Options& options) const {
+  memory.check(options);
+  require(episodes >= 0, options, "episodes >= 0");
 }
 
 Bindings TopKOptions::bindings() { return {{"k", &k}}; }
@@ -356,6 +418,12 @@ void ImitationOptions::check(const Options& options) const {
   require_one_of(average, {"tokens", "sequences"}, options, "average");
 }
 
+Bindings WeighedImitationOptions::bindings() {
+  return imitation.bindings() + Bindings{{"importance", &importance}};
+}
+
+void WeighedImitationOptions::check(const Options& options) const { imitation.check(options); }
+
 Bindings SoftTdOptions::bindings() {
   return {{"gamma", &gamma},
           {"alpha", &alpha},
@@ -455,6 +523,27 @@ void PolicyGradientOptions::check(const Options& options) const {
   require(value_coefficient >= 0, options, "value_coefficient >= 0");
   require(entropy_coefficient >= 0, options, "entropy_coefficient >= 0");
   require(max_kl >= 0, options, "max_kl >= 0");
+}
+
+Bindings TokenGradientOptions::bindings() {
+  return gradient.bindings() + Bindings{{"ratio", &ratio},
+                                        {"include_current", &include_current},
+                                        {"length_normalized", &length_normalized},
+                                        {"reward_clip", &reward_clip},
+                                        {"advantage_clip", &advantage_clip},
+                                        {"normalize_padding", &normalize_padding}};
+}
+
+void TokenGradientOptions::check(const Options& options) const {
+  gradient.check(options);
+  require(!ratio || (gradient.clip == 0 && gradient.importance_clip == 0), options,
+          "clip: 0 and importance_clip: 0 where ratio is true");
+  require((include_current && !length_normalized) || gradient.baseline == "none", options,
+          "baseline: none where include_current is false or length_normalized is true");
+  require(reward_clip >= 0, options, "reward_clip >= 0");
+  require(advantage_clip >= 0, options, "advantage_clip >= 0");
+  require(!normalize_padding || gradient.normalize, options,
+          "normalize: true where normalize_padding is true");
 }
 
 ComponentSpec generalized_jsd(JsdOptions options) {

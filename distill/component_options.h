@@ -34,8 +34,8 @@ struct DatasetOptions {
 
 /// `rollout`: an actor answers the prompts.
 struct RolloutOptions {
-  std::string actor = "student";  // or "teacher"
-  int64_t group_size = 1;         // episodes that begin alike, one after another
+  Value actor = "student";  // an actor: a name, or a map of name and options
+  int64_t group_size = 1;   // episodes that begin alike, one after another
   SamplingOptions sampling = {};
 
   Bindings bindings();
@@ -48,6 +48,7 @@ struct MixOptions {
   std::string per = "batch";       // what is drawn as one: a whole "batch", or each "example"
   std::string first = "dataset";   // who writes the others: the "dataset" or the "teacher"
   SamplingOptions sampling = {};   // how the student, and the teacher, write
+  Value actor = "student";         // who answers in the student's place, as of `rollout`
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -93,6 +94,35 @@ struct SegmentsOptions {
   void check(const Options& options) const;
 };
 
+// Actors: who answers.
+
+/// `student`, `teacher`: the one or the other.
+struct PlainActorOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `mixture`: each token is drawn from a mixture of the student's and the teacher's distribution.
+struct MixtureActorOptions {
+  double teacher_share = 0.2;  // of the mixture, in [0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `speculative`: the student proposes each token; the teacher replaces those that it does not rank high.
+struct SpeculativeActorOptions {
+  int64_t k = 25;            // a token stands that is among so many of the teacher's likeliest
+  int64_t decay_tokens = 0;  // of an answer, over which k falls to 1; 0: it stays
+  int64_t draft_tokens =
+      5;  // proposed before the teacher looks; the text is the same for any number
+  /// How the teacher replaces a token: replace_temperature, replace_top_k, ...
+  SamplingOptions replace = {.temperature = 0.2, .top_p = 0.5};
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Judges: whose opinion of a state's actions counts.
 
 /// `teacher`: the stage's teacher.
@@ -107,11 +137,33 @@ struct StudentJudgeOptions {
   void check(const Options&) const {}
 };
 
+/// `reference`: the student as it was before it learned, or a model from a folder.
+struct ReferenceJudgeOptions {
+  std::string path;  // folder of a model; empty: the student as it was
+
+  Bindings bindings() { return {{"path", &path}}; }
+  void check(const Options&) const {}
+};
+
 // Payers: what is paid for whole trajectories.
 
 /// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
 struct LogLikelihoodOfOptions {
   Value judge = "teacher";  // a judge: a name, or a map of name and options
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `inverse_bellman`: the reward under which a judge's logits are the best values of actions.
+struct InverseBellmanOptions {
+  Value judge = "teacher";     // a judge: a name, or a map of name and options
+  std::string value = "hard";  // of a state: the largest Q ("hard"), the mean of Q under softmax(Q)
+                               // ("expectation"), or e logsumexp(Q / e) ("soft")
+  double entropy = 1;          // e of soft values, > 0
+  std::string gauge = "raw";   // logits to Q: "raw", "centered" (mean 0) or "log_softmax"
+  double gamma = 1;            // discount, in [0, 1]; the loss's own
+  int64_t steps = 1;  // of a block: rewards that sum to the return of blocks of so many steps
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -161,6 +213,15 @@ struct OnPolicyOptions {
   void check(const Options& options) const;
 };
 
+/// `on_policy`, of more than an update takes.
+struct OnPolicyMemoryOptions {
+  OnPolicyOptions memory = {};
+  int64_t episodes = 0;  // collected at a time; 0: as many as an update takes
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `replay`: drawn from the last episodes.
 struct ReplayOptions {
   int64_t capacity = 1000;   // episodes, or pieces, kept
@@ -202,6 +263,12 @@ struct AverageTargetOptions {
 
 /// `log_likelihood`: the policy's log-probability of the token taken.
 struct LogLikelihoodOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `log_prior`: the teacher's log-probability of the token taken.
+struct LogPriorOptions {
   Bindings bindings() { return {}; }
   void check(const Options&) const {}
 };
@@ -294,6 +361,16 @@ struct ImitationOptions {
   void check(const Options& options) const;
 };
 
+/// `imitation`, of what somebody else did.
+struct WeighedImitationOptions {
+  ImitationOptions imitation = {};
+  bool importance =
+      false;  // steps are weighed by the probability ratio of the student to who acted
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `contrast`: imitation of one side of a contrast, see rl/losses/contrast.h.
 struct ContrastOptions {
   std::string average = "sequences";  // or "tokens"
@@ -370,6 +447,20 @@ struct PolicyGradientOptions {
   double entropy_coefficient = 0;  // of the entropy bonus, >= 0
   bool normalize = true;           // advantages to deviation 1
   double max_kl = 0;               // from who acted, after which the rest is let go, >= 0; 0: never
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `policy_gradient`, with what rewards of every token ask for.
+struct TokenGradientOptions {
+  PolicyGradientOptions gradient = {};
+  bool ratio = false;              // without clip: the probability ratio in place of log q
+  bool include_current = true;     // without a baseline: returns hold what the step itself earns
+  bool length_normalized = false;  // without a baseline: returns are means over the steps they sum
+  double reward_clip = 0;          // of what a step earns, >= 0; 0: none
+  double advantage_clip = 0;       // of what a step is learned by, >= 0; 0: none
+  bool normalize_padding = false;  // of normalize: count padding too, as zeros
 
   Bindings bindings();
   void check(const Options& options) const;

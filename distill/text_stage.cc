@@ -170,7 +170,13 @@ StageResult StageRun::train() {
                            .end_ids = task.end_ids,
                            .max_new_tokens = stage_.train.max_new_tokens > 0
                                                  ? stage_.train.max_new_tokens
-                                                 : stage_.data.response_tokens});
+                                                 : stage_.data.response_tokens,
+                           .load_model = [this](const std::string& folder) {
+                             ModelConfig model;
+                             model.path = folder;
+                             model.mark = stage_.method.mark;
+                             return load(model, /*frozen=*/true, folder);
+                           }});
   const Training training{.domain = domain,
                           .seed = static_cast<uint64_t>(run_.seed),
                           .threads = inputs_.threads,

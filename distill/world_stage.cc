@@ -130,7 +130,14 @@ StageResult WorldStage::train() {
        .make_world = [this](bool restarts) { return make(restarts, "training"); },
        .student = student_,
        .teacher = teacher_,
-       .demonstrations = stage_.demonstrations});
+       .demonstrations = stage_.demonstrations,
+       .load_model =
+           [this](const std::string& folder) {
+             ModelConfig model;
+             model.path = folder;
+             model.mark = stage_.method.mark;
+             return load(model, "reference");
+           }});
   const Training training{
       .domain = domain,
       .seed = seed(),

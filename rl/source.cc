@@ -306,7 +306,10 @@ Trajectory TwoSources::collect_from(const Tensor& episodes, const Tensor& to_sec
   };
   add(*first_, for_first, false);
   add(*second_, for_second, true);
-  return concatenate(parts);
+  // In the order asked for, so that a part of the batch is a mixture too.
+  const Tensor places =
+      torch::cat({to_second.logical_not().nonzero(), to_second.nonzero()}).squeeze(1);
+  return concatenate(parts).select(places.argsort().to(parts.front().action.device()));
 }
 
 void TwoSources::measured(double loss) {

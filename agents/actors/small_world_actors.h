@@ -4,12 +4,27 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "agents/nets/mlp.h"
+#include "agents/next_logits.h"
 #include "agents/sampler.h"
 #include "rl/policy.h"
 
 namespace agents {
+
+/// What a policy of a small world finds likely next.
+class MlpLogits : public NextLogits {
+ public:
+  explicit MlpLogits(std::shared_ptr<const MlpPolicy> policy) : policy_(std::move(policy)) {}
+
+  void begin(const rl::TimeStep&) override {}
+  rl::Tensor of(const rl::TimeStep& now) override { return policy_->logits(now.observation); }
+  void keep(const rl::Tensor&) override {}
+
+ private:
+  std::shared_ptr<const MlpPolicy> policy_;
+};
 
 /// Draws actions in a small world by its policy's probabilities.
 class MlpActor : public rl::Actor {

@@ -59,6 +59,18 @@ void KeyValueCache::advance(const std::vector<int64_t>& counts) {
   for (size_t row = 0; row < counts.size(); ++row) lengths_[row] += counts[row];
 }
 
+void KeyValueCache::truncate(const std::vector<int64_t>& lengths) {
+  rl::require(lengths.size() == lengths_.size(),
+              "KeyValueCache: expected " + std::to_string(lengths_.size()) + " rows, found " +
+                  std::to_string(lengths.size()));
+  for (size_t row = 0; row < lengths.size(); ++row) {
+    rl::require(lengths[row] >= 0 && lengths[row] <= lengths_[row],
+                "row " + std::to_string(row) + ": " + std::to_string(lengths[row]) +
+                    " tokens cannot stay of " + std::to_string(lengths_[row]));
+  }
+  lengths_ = lengths;
+}
+
 Tensor KeyValueCache::keys(int64_t layer) const { return keys_[layer].narrow(0, 0, rows()); }
 Tensor KeyValueCache::values(int64_t layer) const { return values_[layer].narrow(0, 0, rows()); }
 

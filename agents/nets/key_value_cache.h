@@ -34,6 +34,11 @@ class KeyValueCache {
   /// @throws std::invalid_argument as `check_room`.
   void advance(const std::vector<int64_t>& counts);
 
+  /// Forgets the last tokens of each row: what is read next takes their place.
+  /// @param lengths tokens of each row that stay.
+  /// @throws std::invalid_argument naming the first row that has fewer.
+  void truncate(const std::vector<int64_t>& lengths);
+
   /// @throws std::invalid_argument naming the first row that has no room for `counts` more tokens.
   void check_room(const std::vector<int64_t>& counts) const;
 

@@ -29,10 +29,30 @@ std::optional<double> asked_temperature(const AgentSpec& spec) {
   return found;
 }
 
+// Every actor but the student asks the teacher.
+bool teacher_acts(const ComponentSpec& source) {
+  if (source.name == "rollout") {
+    return component(bound<RolloutOptions>(source.options).actor).name != "student";
+  }
+  return source.name == "mix" &&
+         component(bound<MixOptions>(source.options).actor).name != "student";
+}
+
+bool teacher_pays(const AgentSpec& spec) {
+  for (const RewardSpec::Term& part : spec.paid.terms) {
+    const Value* judge = part.term.options.find("judge");
+    if (judge == nullptr || component(*judge).name == "teacher") return true;
+  }
+  return false;
+}
+
 bool includes_taken(const AgentSpec& spec) {
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
       if (facts_of(objective.loss).includes_taken) return true;
+      for (const RewardSpec::Term& part : objective.reward.terms) {
+        if (part.term.name == "log_prior") return true;
+      }
     }
   }
   return false;
@@ -42,7 +62,9 @@ bool includes_taken(const AgentSpec& spec) {
 std::set<std::string> writers(const AgentSpec& spec) {
   const ComponentSpec& source = spec.source;
   if (source.name == "dataset") return {"dataset"};
-  if (source.name == "rollout") return {bound<RolloutOptions>(source.options).actor};
+  if (source.name == "rollout") {
+    return {component(bound<RolloutOptions>(source.options).actor).name};
+  }
   if (source.name == "adaptive_mix") return {"student", "dataset"};
   if (source.name == "pairs") return {"student", bound<PairsOptions>(source.options).first};
   if (source.name != "mix") return {"student"};
@@ -66,7 +88,8 @@ std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Co
 }
 
 bool needs_teacher(const AgentSpec& spec) {
-  return writers(spec).contains("teacher") || is_judged(spec);
+  return writers(spec).contains("teacher") || teacher_acts(spec.source) || is_judged(spec) ||
+         teacher_pays(spec);
 }
 
 agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed) {

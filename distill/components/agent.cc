@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "distill/component_options.h"
@@ -27,12 +28,24 @@ rl::Rows rows_of(const std::string& name) {
   return name == "second" ? rl::Rows::kSecond : rl::Rows::kAll;
 }
 
+// Objectives are told apart in metrics: a loss that is there already gets a number.
+std::string name_among(const std::vector<rl::Objective>& others, const std::string& loss) {
+  std::string name = loss;
+  for (int count = 2; std::any_of(others.begin(), others.end(),
+                                  [&](const rl::Objective& other) { return other.name == name; });
+       ++count) {
+    name = loss + std::to_string(count);
+  }
+  return name;
+}
+
 std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context& context,
                                           const LearnerSettings& settings) {
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    const std::string name = objective.loss.name;
-    objectives.push_back({.name = objective.rows == "all" ? name : name + "_" + objective.rows,
+    const std::string loss = objective.loss.name;
+    const std::string name = objective.rows == "all" ? loss : loss + "_" + objective.rows;
+    objectives.push_back({.name = name_among(objectives, name),
                           .weight = objective.weight,
                           .loss = make_loss(objective.loss),
                           .reward = make_reward(objective.reward),
@@ -55,7 +68,7 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
 
 rl::ReplayOptions make_memory(const ComponentSpec& spec) {
   if (spec.name == "on_policy") {
-    return {.capacity = 0, .epochs = bound<OnPolicyOptions>(spec.options).epochs};
+    return {.capacity = 0, .epochs = bound<OnPolicyMemoryOptions>(spec.options).memory.epochs};
   }
   if (spec.name == "replay") {
     const auto found = bound<ReplayOptions>(spec.options);

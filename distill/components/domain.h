@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "agents/actors/speculative.h"
 #include "agents/offer.h"
 #include "agents/sampler.h"
 #include "distill/component_options.h"
@@ -49,5 +50,8 @@ class Domain {
 ConfigError has_no(const std::string& domain, const std::string& what, const ComponentSpec& named);
 
 agents::SamplingOptions sampling_of(const SamplingOptions& options);
+/// @param student how the student proposes.
+agents::SpeculativeOptions speculative_of(const SpeculativeActorOptions& options,
+                                          const agents::SamplingOptions& student);
 
 }  // namespace distill

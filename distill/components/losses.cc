@@ -13,8 +13,8 @@ namespace distill {
 namespace {
 
 std::unique_ptr<rl::Loss> make_imitation(const Options& options) {
-  static_cast<void>(bound<ImitationOptions>(options));
-  return std::make_unique<rl::Imitation>();
+  const auto found = bound<WeighedImitationOptions>(options);
+  return std::make_unique<rl::Imitation>(rl::ImitationOptions{.importance = found.importance});
 }
 
 std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
@@ -69,7 +69,8 @@ rl::Baseline baseline_of(const std::string& name) {
 
 std::unique_ptr<rl::Loss> make_policy_gradient(const Options& options) {
   using rl::ops::Normalization;
-  const auto found = bound<PolicyGradientOptions>(options);
+  const auto given = bound<TokenGradientOptions>(options);
+  const PolicyGradientOptions& found = given.gradient;
   return std::make_unique<rl::PolicyGradient>(rl::PolicyGradientOptions{
       .gamma = found.gamma,
       .lambda = found.lambda,
@@ -81,6 +82,12 @@ std::unique_ptr<rl::Loss> make_policy_gradient(const Options& options) {
       .baseline = baseline_of(found.baseline),
       .group_size = found.group_size,
       .importance_clip = unless_zero(found.importance_clip),
+      .ratio = given.ratio,
+      .include_current = given.include_current,
+      .length_normalized = given.length_normalized,
+      .reward_clip = unless_zero(given.reward_clip),
+      .advantage_clip = unless_zero(given.advantage_clip),
+      .normalize_padding = given.normalize_padding,
       .max_kl = unless_zero(found.max_kl)});
 }
 

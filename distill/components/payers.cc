@@ -1,46 +1,105 @@
+#include <utility>
+
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/batching.h"
 #include "rl/opinion.h"
+#include "rl/ops/inverse_bellman.h"
+#include "rl/ops/value.h"
 #include "rl/torch.h"
 
 namespace distill {
 namespace {
 
-// A judge's log-probability of each action taken.
-class LogLikelihoodOf : public rl::Payer {
+// A function of a judge's opinion of every state: its logits of all actions.
+class Judge {
  public:
-  LogLikelihoodOf(std::shared_ptr<const rl::Prior> judge, const Context& context)
-      : judge_(std::move(judge)),
+  Judge(const Value& judge, const Context& context)
+      : prior_(context.domain.judge(component(judge), {.raw = true})),
         threads_(context.threads),
         part_tokens_(context.micro_batch_tokens) {}
 
-  rl::Tensor pay(const rl::Trajectory& trajectory) const override {
+  // float32[B, T, columns], of the states where `where` is true.
+  rl::Tensor look(const rl::Trajectory& trajectory, const rl::Tensor& where, int64_t columns,
+                  const rl::StateFunction& f) const {
+    const rl::Trajectory all = trajectory.with_note("where", where);
     const auto judged = [&](const rl::Trajectory& part) {
       torch::NoGradGuard no_grad;
-      const rl::ActionSet said = judge_->judge(part);
-      const bool on_demand = said.prior_features.defined();
-      const rl::PolicyOutput output{on_demand ? said.prior_features : said.prior_log_probs,
-                                    on_demand ? *said.prior_readout : rl::Readout(),
-                                    {}};
-      return part.with_note("paid", rl::map_states(output, part, part.mask, [](const auto& o) {
-                              return o.action_log_prob();
-                            }));
+      const rl::ActionSet said = prior_->judge(part);
+      const rl::PolicyOutput output{said.prior_features, *said.prior_readout, {}};
+      rl::Trajectory result = part;
+      result.notes = {{"found", rl::map_states(output, part, part.notes.at("where"), f, columns)}};
+      return result;
     };
-    return rl::map_parts(trajectory, part_tokens_, threads_, judged).notes.at("paid");
+    const rl::Tensor found = rl::map_parts(all, part_tokens_, threads_, judged).notes.at("found");
+    // Parts have lost the columns that no row needs.
+    return torch::constant_pad_nd(found, {0, 0, 0, trajectory.length() - found.size(1)});
   }
 
  private:
-  std::shared_ptr<const rl::Prior> judge_;
+  std::shared_ptr<const rl::Prior> prior_;
   rl::Threads threads_;
   int64_t part_tokens_;
+};
+
+// A judge's log-probability of each action taken.
+class LogLikelihoodOf : public rl::Payer {
+ public:
+  explicit LogLikelihoodOf(Judge judge) : judge_(std::move(judge)) {}
+
+  rl::Tensor pay(const rl::Trajectory& t) const override {
+    return judge_
+        .look(t, t.mask, 1, [](const rl::Opinion& o) { return o.action_log_prob().unsqueeze(-1); })
+        .squeeze(-1);
+  }
+
+ private:
+  Judge judge_;
 };
 
 std::shared_ptr<const rl::Payer> make_log_likelihood_of(const Options& options,
                                                         const Context& context) {
   const auto found = bound<LogLikelihoodOfOptions>(options);
-  return std::make_shared<LogLikelihoodOf>(context.domain.judge(component(found.judge), {}),
-                                           context);
+  return std::make_shared<LogLikelihoodOf>(Judge(found.judge, context));
+}
+
+// The reward under which a judge's logits are the best action values.
+class InverseBellman : public rl::Payer {
+ public:
+  InverseBellman(InverseBellmanOptions options, Judge judge)
+      : options_(std::move(options)), judge_(std::move(judge)) {}
+
+  rl::Tensor pay(const rl::Trajectory& t) const override {
+    const rl::Tensor found = judge_.look(t, t.state_mask, 2, [&](const rl::Opinion& o) {
+      const rl::Tensor q = at_gauge(o.all_logits());
+      const rl::Tensor taken = q.gather(-1, o.action().unsqueeze(-1)).squeeze(-1);
+      return torch::stack({taken, value(q)}, -1);
+    });
+    return rl::ops::block_rewards(found.select(-1, 0), found.select(-1, 1),
+                                  t.discount * options_.gamma,
+                                  rl::next_column(t.mask).logical_not(), options_.steps);
+  }
+
+ private:
+  rl::Tensor at_gauge(const rl::Tensor& z) const {
+    if (options_.gauge == "raw") return z;
+    if (options_.gauge == "centered") return z - rl::ops::mean_value(z).unsqueeze(-1);
+    return z.log_softmax(-1);
+  }
+  rl::Tensor value(const rl::Tensor& q) const {
+    if (options_.value == "hard") return rl::ops::greedy_value(q);
+    if (options_.value == "expectation") return rl::ops::softmax_value(q);
+    return rl::ops::soft_value(q, {}, options_.entropy);
+  }
+
+  InverseBellmanOptions options_;
+  Judge judge_;
+};
+
+std::shared_ptr<const rl::Payer> make_inverse_bellman(const Options& options,
+                                                      const Context& context) {
+  const auto found = bound<InverseBellmanOptions>(options);
+  return std::make_shared<InverseBellman>(found, Judge(found.judge, context));
 }
 
 struct PayerEntry {
@@ -49,6 +108,7 @@ struct PayerEntry {
 };
 
 constexpr PayerEntry kPayers[] = {
+    {"inverse_bellman", make_inverse_bellman},
     {"log_likelihood_of", make_log_likelihood_of},
 };
 

@@ -121,6 +121,13 @@ rl::RewardTerm make_log_likelihood(const Options& options) {
   return [](const rl::Opinion& opinion) { return opinion.action_log_prob(); };
 }
 
+rl::RewardTerm make_log_prior(const Options& options) {
+  static_cast<void>(bound<LogPriorOptions>(options));
+  return [](const rl::Opinion& opinion) {
+    return opinion.prior_log_probs().gather(-1, opinion.slot().unsqueeze(-1)).squeeze(-1);
+  };
+}
+
 struct RewardEntry {
   const char* name;
   rl::RewardTerm (*make)(const Options&);
@@ -132,6 +139,7 @@ constexpr RewardEntry kRewards[] = {
     {"forward_kl", make_forward_kl},
     {"jsd", make_jsd},
     {"log_likelihood", make_log_likelihood},
+    {"log_prior", make_log_prior},
     {"overlapping", make_overlapping},
     {"ranking", make_ranking},
     {"reverse_kl", make_reverse_kl},

@@ -56,7 +56,7 @@ std::unique_ptr<rl::Source> make_mix(const Options& options, const Context& cont
   const auto found = bound<MixOptions>(options);
   return std::make_unique<rl::Mix>(
       make_first(found.first, found.sampling, context),
-      rollout({.actor = "student", .sampling = found.sampling}, context),
+      rollout({.actor = found.actor, .sampling = found.sampling}, context),
       [share = found.student_fraction](double progress) { return share.at(progress); },
       found.per == "example", context.seed);
 }
@@ -114,7 +114,9 @@ std::unique_ptr<rl::Source> make_plain_source(const ComponentSpec& spec, const C
 }  // namespace
 
 int64_t episodes_per_collect(const AgentSpec& spec) {
-  return spec.source.name == "segments" ? bound<SegmentsOptions>(spec.source.options).worlds : 0;
+  if (spec.source.name == "segments") return bound<SegmentsOptions>(spec.source.options).worlds;
+  if (spec.memory.name != "on_policy") return 0;
+  return bound<OnPolicyMemoryOptions>(spec.memory.options).episodes;
 }
 
 std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& context) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agents/actors/mixture.h"
 #include "envs/token/example_loader.h"
 #include "envs/token/token_environment.h"
 #include "rl/torch.h"
@@ -14,6 +15,11 @@ ConfigError has_no(const std::string& domain, const std::string& what, const Com
 
 agents::SamplingOptions sampling_of(const SamplingOptions& options) {
   return {options.temperature, options.top_k, options.top_p, options.min_p};
+}
+
+agents::SpeculativeOptions speculative_of(const SpeculativeActorOptions& options,
+                                          const agents::SamplingOptions& student) {
+  return {options.k, options.decay_tokens, student, sampling_of(options.replace)};
 }
 
 TextDomain::TextDomain(TextDomainOptions options) : options_(std::move(options)) {}
@@ -30,6 +36,16 @@ std::shared_ptr<rl::PolicyModel> TextDomain::model(const std::string& name) cons
   throw has_no("text", "model", name);
 }
 
+// The student is copied when it is first asked for, which is before it learns.
+agents::Decoder TextDomain::reference(const std::string& folder) const {
+  const auto found = references_.find(folder);
+  if (found != references_.end()) return found->second;
+  const agents::Decoder model =
+      folder.empty() ? agents::Decoder(options_.student->copy()) : options_.load_model(folder);
+  references_.emplace(folder, model);
+  return model;
+}
+
 std::shared_ptr<agents::LmTeacher> TextDomain::lm_judge(const ComponentSpec& judge,
                                                         const agents::OfferOptions& offer) const {
   if (judge.name == "teacher") {
@@ -37,6 +53,10 @@ std::shared_ptr<agents::LmTeacher> TextDomain::lm_judge(const ComponentSpec& jud
   }
   if (judge.name == "student") {
     return std::make_shared<agents::LmTeacher>(options_.student, offer);
+  }
+  if (judge.name == "reference") {
+    const auto found = bound<ReferenceJudgeOptions>(judge.options);
+    return std::make_shared<agents::LmTeacher>(reference(found.path), offer);
   }
   throw has_no("text", "judge", judge);
 }
@@ -56,24 +76,46 @@ std::unique_ptr<rl::Source> TextDomain::dataset() const {
   return std::make_unique<envs::DatasetSource>(shuffled());
 }
 
+std::unique_ptr<rl::Actor> TextDomain::make_actor(const ComponentSpec& actor,
+                                                  const agents::SamplingOptions& sampling) const {
+  const int64_t longest = options_.max_new_tokens;
+  const auto next = [&](const agents::Decoder& model) {
+    return std::make_unique<agents::PrefixLogits>(model, longest);
+  };
+  if (actor.name == "mixture") {
+    const auto found = bound<MixtureActorOptions>(actor.options);
+    return std::make_unique<agents::Mixture>(next(options_.student), next(options_.teacher),
+                                             agents::MixtureOptions{found.teacher_share, sampling},
+                                             options_.seed, actor.name);
+  }
+  if (actor.name == "speculative") {
+    const auto found = bound<SpeculativeActorOptions>(actor.options);
+    return std::make_unique<agents::SpeculativeWriter>(
+        options_.student, options_.teacher, speculative_of(found, sampling),
+        agents::SpeculativeWriter::Text{longest, options_.end_ids, found.draft_tokens},
+        options_.seed, actor.name);
+  }
+  return std::make_unique<agents::LanguageModelActor>(
+      actor.name == "student" ? options_.student : options_.teacher, sampling, longest,
+      options_.seed, actor.name);
+}
+
 std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) const {
-  const bool is_student = options.actor == "student";
-  const agents::Decoder actor = is_student ? options_.student : options_.teacher;
+  const ComponentSpec actor = component(options.actor);
   const agents::SamplingOptions sampling = sampling_of(options.sampling);
   const envs::ExampleOf example_of = shuffled();
+  const agents::Decoder& writer = actor.name == "teacher" ? options_.teacher : options_.student;
   const auto stage = [&] {
-    const envs::TokenEnvironmentOptions environment{.vocabulary_size = actor->vocabulary_size(),
+    const envs::TokenEnvironmentOptions environment{.vocabulary_size = writer->vocabulary_size(),
                                                     .end_ids = options_.end_ids,
                                                     .max_new_tokens = options_.max_new_tokens};
     const auto prompt_of = [=](int64_t episode) {
       return example_of(episode / options.group_size).prompt;
     };
-    return rl::Rollout::Stage{
-        std::make_unique<envs::TokenEnvironment>(environment, prompt_of),
-        std::make_unique<agents::LanguageModelActor>(actor, sampling, options_.max_new_tokens,
-                                                     options_.seed, options.actor)};
+    return rl::Rollout::Stage{std::make_unique<envs::TokenEnvironment>(environment, prompt_of),
+                              make_actor(actor, sampling)};
   };
-  return std::make_unique<rl::Rollout>(stage, options_.threads, is_student);
+  return std::make_unique<rl::Rollout>(stage, options_.threads, actor.name == "student");
 }
 
 std::unique_ptr<rl::Source> TextDomain::segments(const SegmentsOptions&) const {

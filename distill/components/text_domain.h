@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "agents/language_model.h"
@@ -22,6 +25,8 @@ struct TextDomainOptions {
   std::shared_ptr<const envs::Examples> examples;
   std::vector<int64_t> end_ids;  // tokens that end an answer
   int64_t max_new_tokens = 0;    // of a rollout
+  /// A further model that is only read, from a folder.
+  std::function<agents::Decoder(const std::string& folder)> load_model;
 };
 
 class TextDomain : public Domain {
@@ -39,10 +44,14 @@ class TextDomain : public Domain {
 
  private:
   envs::ExampleOf shuffled() const;
+  agents::Decoder reference(const std::string& folder) const;
+  std::unique_ptr<rl::Actor> make_actor(const ComponentSpec& actor,
+                                        const agents::SamplingOptions& sampling) const;
   std::shared_ptr<agents::LmTeacher> lm_judge(const ComponentSpec& judge,
                                               const agents::OfferOptions& offer) const;
 
   TextDomainOptions options_;
+  mutable std::map<std::string, agents::Decoder> references_;  // by folder
 };
 
 }  // namespace distill

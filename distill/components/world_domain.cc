@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agents/actors/mixture.h"
 #include "agents/actors/small_world_actors.h"
 #include "agents/policy_teacher.h"
 #include "envs/grouped_starts.h"
@@ -17,6 +18,18 @@ std::shared_ptr<rl::PolicyModel> WorldDomain::model(const std::string& name) con
   throw has_no("a world", "model", name);
 }
 
+// The student is copied when it is first asked for, which is before it learns.
+std::shared_ptr<const rl::PolicyModel> WorldDomain::reference(const std::string& folder) const {
+  std::shared_ptr<const rl::PolicyModel>& model = references_[folder];
+  if (model) return model;
+  if (folder.empty()) {
+    model = options_.student->clone();
+  } else {
+    model = options_.load_model(folder);
+  }
+  return model;
+}
+
 std::shared_ptr<const rl::Prior> WorldDomain::judge(const ComponentSpec& judge,
                                                     const agents::OfferOptions& offer) const {
   if (judge.name == "teacher") {
@@ -24,6 +37,10 @@ std::shared_ptr<const rl::Prior> WorldDomain::judge(const ComponentSpec& judge,
   }
   if (judge.name == "student") {
     return std::make_shared<agents::PolicyTeacher>(options_.student, offer);
+  }
+  if (judge.name == "reference") {
+    const auto found = bound<ReferenceJudgeOptions>(judge.options);
+    return std::make_shared<agents::PolicyTeacher>(reference(found.path), offer);
   }
   throw has_no("a world", "judge", judge);
 }
@@ -33,30 +50,49 @@ std::shared_ptr<const rl::Readout> WorldDomain::judge_readout(const ComponentSpe
   return nullptr;  // opinions of small worlds are kept as they are
 }
 
-std::unique_ptr<rl::Source> WorldDomain::rollout_of(
-    const std::shared_ptr<const agents::MlpPolicy>& policy, const agents::SamplingOptions& sampling,
-    const std::string& role, bool own, int64_t group_size) const {
+std::unique_ptr<rl::Actor> WorldDomain::make_actor(const ComponentSpec& actor,
+                                                   const agents::SamplingOptions& sampling,
+                                                   const std::string& role) const {
+  if (actor.name == "mixture") {
+    const auto found = bound<MixtureActorOptions>(actor.options);
+    return std::make_unique<agents::Mixture>(std::make_unique<agents::MlpLogits>(options_.student),
+                                             std::make_unique<agents::MlpLogits>(options_.teacher),
+                                             agents::MixtureOptions{found.teacher_share, sampling},
+                                             options_.seed, role);
+  }
+  if (actor.name == "speculative") {
+    return std::make_unique<agents::SpeculativeActor>(
+        std::make_unique<agents::MlpLogits>(options_.student),
+        std::make_unique<agents::MlpLogits>(options_.teacher),
+        speculative_of(bound<SpeculativeActorOptions>(actor.options), sampling), options_.seed,
+        role);
+  }
+  return std::make_unique<agents::MlpActor>(
+      actor.name == "student" ? options_.student : options_.teacher, sampling, options_.seed, role);
+}
+
+std::unique_ptr<rl::Source> WorldDomain::rollout_of(const RolloutOptions& options,
+                                                    const std::string& role) const {
+  const ComponentSpec actor = component(options.actor);
+  const agents::SamplingOptions sampling = sampling_of(options.sampling);
   const auto stage = [&] {
     auto world = options_.make_world(/*restarts=*/false);
-    if (group_size > 1) {
-      world = std::make_unique<envs::GroupedStarts>(std::move(world), group_size);
+    if (options.group_size > 1) {
+      world = std::make_unique<envs::GroupedStarts>(std::move(world), options.group_size);
     }
-    return rl::Rollout::Stage{std::move(world), std::make_unique<agents::MlpActor>(
-                                                    policy, sampling, options_.seed, role)};
+    return rl::Rollout::Stage{std::move(world), make_actor(actor, sampling, role)};
   };
-  return std::make_unique<rl::Rollout>(stage, options_.threads, own);
+  return std::make_unique<rl::Rollout>(stage, options_.threads, actor.name == "student");
 }
 
 std::unique_ptr<rl::Source> WorldDomain::dataset() const {
-  const auto played = rollout_of(options_.teacher, {}, "demonstration", /*own=*/false, 1);
+  const auto played = rollout_of({.actor = "teacher"}, "demonstration");
   const rl::Trajectory episodes = played->collect(torch::arange(options_.demonstrations), 0);
   return std::make_unique<rl::Recorded>(episodes, options_.seed);
 }
 
 std::unique_ptr<rl::Source> WorldDomain::rollout(const RolloutOptions& options) const {
-  const bool is_student = options.actor == "student";
-  return rollout_of(is_student ? options_.student : options_.teacher, sampling_of(options.sampling),
-                    options.actor, is_student, options.group_size);
+  return rollout_of(options, component(options.actor).name);
 }
 
 std::unique_ptr<rl::Source> WorldDomain::segments(const SegmentsOptions& options) const {

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "agents/nets/mlp.h"
 #include "distill/components/domain.h"
@@ -19,6 +21,8 @@ struct WorldDomainOptions {
   std::shared_ptr<agents::MlpPolicy> student;
   std::shared_ptr<const agents::MlpPolicy> teacher;  // null: the method needs none
   int64_t demonstrations = 100;  // episodes of the teacher that make the dataset
+  /// A further policy that is only read, from a folder.
+  std::function<std::shared_ptr<const agents::MlpPolicy>(const std::string& folder)> load_model;
 };
 
 /// A small world: actions are few, policies are perceptrons.
@@ -36,12 +40,15 @@ class WorldDomain : public Domain {
   std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const override;
 
  private:
-  std::unique_ptr<rl::Source> rollout_of(const std::shared_ptr<const agents::MlpPolicy>& policy,
-                                         const agents::SamplingOptions& sampling,
-                                         const std::string& role, bool own,
-                                         int64_t group_size) const;
+  std::shared_ptr<const rl::PolicyModel> reference(const std::string& folder) const;
+  std::unique_ptr<rl::Actor> make_actor(const ComponentSpec& actor,
+                                        const agents::SamplingOptions& sampling,
+                                        const std::string& role) const;
+  std::unique_ptr<rl::Source> rollout_of(const RolloutOptions& options,
+                                         const std::string& role) const;
 
   WorldDomainOptions options_;
+  mutable std::map<std::string, std::shared_ptr<const rl::PolicyModel>> references_;  // by folder
 };
 
 }  // namespace distill

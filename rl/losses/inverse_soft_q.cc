@@ -58,10 +58,11 @@ Tensor InverseSoftQ::columns(const Opinion& opinion) const {
                       -1);
 }
 
-Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const Tensor& own) const {
+Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const Trajectory& t) const {
   if (!options_.demonstrated_share) return td.loss;
+  require(t.second.defined(), "a demonstrated share needs rows of a mixture");
   const Tensor demonstrated =
-      own.logical_not().unsqueeze(1).to(torch::kFloat32) / *options_.demonstrated_share;
+      t.second.logical_not().unsqueeze(1).to(torch::kFloat32) / *options_.demonstrated_share;
   // V(s) - gamma V(s'): the two Q cancel.
   const Tensor fall = td.likelihood + td.implied_reward;
   return fall + demonstrated * (td.support - td.implied_reward) +
@@ -84,7 +85,7 @@ LossOutput InverseSoftQ::operator()(const LossInput& input) const {
       found.select(-1, kTaken), found.select(-1, kValue), found.select(-1, kSupport),
       t.discount * options_.gamma, input.weight != 0, options_.td, reached_value);
   const auto mean = [&](const Tensor& x) { return (x.detach() * input.weight).sum(); };
-  LossOutput output{(per_step(td, t.own) * input.weight).sum(), {}};
+  LossOutput output{(per_step(td, t) * input.weight).sum(), {}};
   output.metrics.sums["likelihood"] = mean(td.likelihood);
   output.metrics.sums["chi2"] = mean(td.chi2);
   output.metrics.sums["support"] = mean(td.support);

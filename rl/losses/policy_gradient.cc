@@ -12,6 +12,10 @@ namespace {
 // Nothing is carried over where the next column is not a step of the same episode.
 Tensor last_steps(const Trajectory& t) { return next_column(t.mask).logical_not(); }
 
+Tensor clipped(const Tensor& x, const std::optional<double>& limit) {
+  return limit ? x.clamp(-*limit, *limit) : x;
+}
+
 Tensor state_values(const PolicyOutput& output, const Trajectory& t) {
   require(output.value.defined(), "this baseline needs a policy with a value head");
   return ops::masked(output.value, t.state_mask);
@@ -32,6 +36,8 @@ PolicyGradient::PolicyGradient(PolicyGradientOptions options) : options_(options
   positive(options.clip, "clip");
   positive(options.value_clip, "value_clip");
   positive(options.importance_clip, "importance_clip");
+  positive(options.reward_clip, "reward_clip");
+  positive(options.advantage_clip, "advantage_clip");
   positive(options.max_kl, "max_kl");
   const bool grouped =
       options.baseline == Baseline::group || options.baseline == Baseline::leave_one_out;
@@ -39,24 +45,42 @@ PolicyGradient::PolicyGradient(PolicyGradientOptions options) : options_(options
           grouped ? "a baseline of groups needs group_size >= 2, found " +
                         std::to_string(options.group_size)
                   : "group_size goes with a baseline of groups");
-  require(!options.importance_clip || !options.clip, "importance_clip goes without clip");
+  require((options.importance_clip ? 1 : 0) + (options.clip ? 1 : 0) + (options.ratio ? 1 : 0) <= 1,
+          "one of clip, importance_clip and ratio");
+  require(
+      (options.include_current && !options.length_normalized) || options.baseline == Baseline::none,
+      "returns of later steps, and mean ones, go without a baseline");
   require(!learns_from_stale_values() ||
               (!options.value_clip && options.normalization == ops::Normalization::none),
           "importance_clip with values goes without value_clip and normalization");
+}
+
+Tensor PolicyGradient::returns(const Tensor& paid, const Trajectory& t) const {
+  const Tensor last = last_steps(t);
+  Tensor result = ops::discounted_returns(paid, t.discount * options_.gamma, last);
+  Tensor count = t.mask.to(result.scalar_type());
+  if (options_.length_normalized) {
+    count = ops::discounted_returns(count, torch::ones_like(result), last);
+  }
+  if (!options_.include_current) {
+    result = next_column(result).masked_fill(last, 0);
+    count = next_column(count).masked_fill(last, 0);
+  }
+  return options_.length_normalized ? result / count.clamp_min(1) : result;
 }
 
 Trajectory PolicyGradient::prepare(const Trajectory& part, const PolicyModel& policy,
                                    const Reward& reward) const {
   if (learns_from_stale_values()) return part;
   const PolicyOutput output = policy.evaluate(part);
-  const Tensor paid = reward.of(part, output), last = last_steps(part);
-  const Tensor discount = part.discount * options_.gamma;
+  const Tensor paid = clipped(reward.of(part, output), options_.reward_clip);
   if (options_.baseline != Baseline::value) {
-    return part.with_note("advantage", ops::discounted_returns(paid, discount, last));
+    return part.with_note("advantage", returns(paid, part));
   }
   const Tensor value = state_values(output, part);
   const ops::Advantages found =
-      ops::generalized_advantage(paid, discount, last, value, next_column(value), options_.lambda);
+      ops::generalized_advantage(paid, part.discount * options_.gamma, last_steps(part), value,
+                                 next_column(value), options_.lambda);
   return part.with_note("old_value", value)
       .with_note("advantage", found.advantage)
       .with_note("target", found.target);
@@ -89,10 +113,14 @@ Trajectory PolicyGradient::complete(const Trajectory& batch) const {
   }
   const bool normalized =
       options_.baseline == Baseline::batch || options_.baseline == Baseline::group;
-  return batch.with_note(
-      "advantage",
-      ops::normalized_advantage(advantage, batch.mask,
-                                normalized ? ops::Normalization::none : options_.normalization));
+  // Of the rows that are learned from, padding is what others of the batch made it.
+  const Tensor counted = options_.normalize_padding
+                             ? batch.mask.any(1, /*keepdim=*/true).expand_as(batch.mask)
+                             : batch.mask;
+  const Tensor scaled =
+      ops::normalized_advantage(ops::masked(advantage, batch.mask), counted,
+                                normalized ? ops::Normalization::none : options_.normalization);
+  return batch.with_note("advantage", ops::masked(scaled, batch.mask));
 }
 
 ops::Advantages PolicyGradient::stale_advantages(const LossInput& input,
@@ -102,13 +130,16 @@ ops::Advantages PolicyGradient::stale_advantages(const LossInput& input,
   const double limit = *options_.importance_clip;
   const Tensor value = state_values(input.online, t);
   return ops::vtrace(
-      ops::masked(log_prob - t.behavior_log_prob, t.mask), input.reward.of(t, input.online),
-      t.discount * options_.gamma, last_steps(t), value, next_column(value),
+      ops::masked(log_prob - t.behavior_log_prob, t.mask),
+      clipped(input.reward.of(t, input.online), options_.reward_clip), t.discount * options_.gamma,
+      last_steps(t), value, next_column(value),
       {.rho_bar = limit, .c_bar = limit, .policy_rho_bar = limit, .lambda = options_.lambda});
 }
 
 Tensor PolicyGradient::surrogate(const Trajectory& t, const Tensor& log_prob,
-                                 const Tensor& advantage) const {
+                                 const Tensor& given) const {
+  const Tensor advantage = clipped(given, options_.advantage_clip);
+  if (options_.ratio) return ops::ratio_surrogate(log_prob, t.behavior_log_prob, advantage);
   if (options_.clip) {
     return ops::clipped_surrogate(log_prob, t.behavior_log_prob, advantage, *options_.clip);
   }
@@ -117,7 +148,8 @@ Tensor PolicyGradient::surrogate(const Trajectory& t, const Tensor& log_prob,
     return ops::reinforce(log_prob, advantage);
   }
   const Tensor ratio = (log_prob.detach() - t.behavior_log_prob).exp();
-  return ops::reinforce(log_prob, advantage * ratio.clamp_max(*options_.importance_clip));
+  return ops::reinforce(log_prob, clipped(given * ratio.clamp_max(*options_.importance_clip),
+                                          options_.advantage_clip));
 }
 
 LossOutput PolicyGradient::operator()(const LossInput& input) const {

@@ -35,6 +35,16 @@ struct PolicyGradientOptions {
   /// For stale data, in place of `clip`: steps are weighed by the probability ratio, at most this. With
   /// values, advantages are worked out anew at every update.
   std::optional<double> importance_clip = std::nullopt;
+  /// In place of `clip` and `importance_clip`: the whole probability ratio.
+  bool ratio = false;
+  /// Without a baseline, what a step is credited with: the return from it on, or only what follows it;
+  /// the sum, or its mean over the steps that it sums (0 where nothing follows).
+  bool include_current = true, length_normalized = false;
+  std::optional<double> reward_clip = std::nullopt;  // of what a step earns, both ways
+  std::optional<double> advantage_clip =
+      std::nullopt;  // of advantages, both ways, when learned from
+  /// Whether `normalization` also counts the columns behind the end of a row, as zeros.
+  bool normalize_padding = false;
   /// What was collected is let go of once the policy's divergence from who acted exceeds this.
   std::optional<double> max_kl = std::nullopt;
 };
@@ -62,9 +72,10 @@ class PolicyGradient : public Loss {
   bool learns_from_stale_values() const {
     return options_.importance_clip && options_.baseline == Baseline::value;
   }
+  Tensor returns(const Tensor& paid, const Trajectory& t) const;
   Tensor compared(const Tensor& returns, const Tensor& episode) const;
   ops::Advantages stale_advantages(const LossInput& input, const Tensor& log_prob) const;
-  Tensor surrogate(const Trajectory& t, const Tensor& log_prob, const Tensor& advantage) const;
+  Tensor surrogate(const Trajectory& t, const Tensor& log_prob, const Tensor& given) const;
 
   PolicyGradientOptions options_;
 };

@@ -16,6 +16,11 @@ Tensor best_action(const Opinion& o) {
   return id.squeeze(-1).to(torch::kFloat32);
 }
 
+const Tensor& own_rows(const Trajectory& t) {
+  require(t.second.defined(), "soft Q imitation learning needs rows of a mixture");
+  return t.second;
+}
+
 }  // namespace
 
 Td::Td(TdOptions options) : options_(options) {
@@ -64,7 +69,7 @@ Tensor Td::values(const LossInput& input) const {
 
 Tensor Td::reward(const LossInput& input) const {
   if (!options_.sqil) return input.reward.of(input.trajectory, input.online);
-  return input.trajectory.own.logical_not().unsqueeze(1) *
+  return own_rows(input.trajectory).logical_not().unsqueeze(1) *
          input.trajectory.mask.to(torch::kFloat32);
 }
 
@@ -73,7 +78,7 @@ Tensor Td::weight(const LossInput& input) const {
   const double demonstrated = 1 / options_.sqil->share;
   const double own = options_.sqil->own_weight / (1 - options_.sqil->share);
   const Tensor rows =
-      input.trajectory.own.to(torch::kFloat32) * (own - demonstrated) + demonstrated;
+      own_rows(input.trajectory).to(torch::kFloat32) * (own - demonstrated) + demonstrated;
   return input.weight * rows.unsqueeze(1);
 }
 

@@ -80,6 +80,12 @@ Tensor reinforce(const Tensor& log_prob, const Tensor& advantage) {
   return -advantage.detach() * log_prob;
 }
 
+Tensor ratio_surrogate(const Tensor& log_prob, const Tensor& old_log_prob,
+                       const Tensor& advantage) {
+  expect_shape(advantage, log_prob.sizes().vec(), "advantage");
+  return -advantage.detach() * log_ratio(log_prob, old_log_prob).exp();
+}
+
 Tensor clipped_surrogate(const Tensor& log_prob, const Tensor& old_log_prob,
                          const Tensor& advantage, double clip) {
   require_clip(clip, "clipped_surrogate");

@@ -49,6 +49,10 @@ Tensor leave_one_out_advantages(const Tensor& reward, const Tensor& group);
 /// Source: Williams 1992, "Simple statistical gradient-following algorithms", REINFORCE.
 Tensor reinforce(const Tensor& log_prob, const Tensor& advantage);
 
+/// -A rho with rho = pi(a) / pi_old(a): its gradient is that of `reinforce` times rho, so what somebody
+/// else did counts as often as pi does it. The advantage and the old log-probability are constants.
+Tensor ratio_surrogate(const Tensor& log_prob, const Tensor& old_log_prob, const Tensor& advantage);
+
 /// PPO's clipped surrogate, as a loss: max(-A rho, -A clip(rho, 1 - clip, 1 + clip)) with
 /// rho = pi(a) / pi_old(a). The advantage and the old log-probability are constants.
 ///

@@ -46,6 +46,11 @@ Tensor mean_value(const Tensor& q) {
   return q.masked_fill(empty, 0).sum(-1) / empty.logical_not().sum(-1).clamp_min(1);
 }
 
+Tensor softmax_value(const Tensor& q) {
+  const Tensor empty = q.isneginf();
+  return (q.softmax(-1) * q.masked_fill(empty, 0)).sum(-1);
+}
+
 Tensor double_greedy_value(const Tensor& online_q, const Tensor& target_q) {
   expect_shape(target_q, online_q.sizes().vec(), "target_q");
   return target_q.gather(-1, online_q.argmax(-1, /*keepdim=*/true)).squeeze(-1);

@@ -27,6 +27,9 @@ Tensor greedy_value(const Tensor& q);
 /// The mean of Q over the slots that hold an action: float32[...].
 Tensor mean_value(const Tensor& q);
 
+/// The mean of Q under softmax(Q): float32[...].
+Tensor softmax_value(const Tensor& q);
+
 /// Q_target at the best action of Q_online: float32[...].
 ///
 /// Source: van Hasselt et al. 2016, arXiv:1509.06461, double Q-learning.

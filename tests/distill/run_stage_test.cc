@@ -108,7 +108,13 @@ TEST_F(RunStage, ResumesToTheSameBits) {
       {"distillm2", ", curriculum: true, beta: {from: 1, to: 1.5}"},
       {"taid", ", alpha: 0.1"},
       {"ranking", ", dynamic: true"},
-      {"sparse_sampling", ", draws: 6"}};
+      {"sparse_sampling", ", draws: 6"},
+      {"g_opd", ""},
+      {"minillm", ""},
+      {"endogenous", ""},
+      {"sqil", ""},
+      {"iq_learn", ", student_share: 0.5"},
+      {"speculative", ""}};
   for (const auto& [name, options] : methods) {
     const std::string method = "{name: " + name + options + "}";
     run(config(method, name + "_whole"));
@@ -140,6 +146,27 @@ TEST_F(RunStage, GoesOnFromTheLastCheckpointWhenItWasKilledInBetween) {
     EXPECT_EQ(content_of((folder_ / "whole" / file).string()),
               content_of((folder_ / "killed" / file).string()))
         << file;
+  }
+}
+
+// The student at the start is one reference, a model from a folder another.
+TEST_F(RunStage, ReadsTheReferenceOfARewardFromAFolder) {
+  run(config("{name: sft}", "base"));
+  const std::string base = (folder_ / "base" / "student").string();
+  run(config("{name: g_opd}", "own"));
+  run(config("{name: g_opd, reference: {path: " + base + "}}", "other"));
+  run(config("{name: g_opd, lambda: 1, reference: {path: " + base + "}}", "none"));
+  run(config("{name: on_policy}", "plain"));
+  const auto weights = [&](const std::string& output) {
+    return content_of((folder_ / output / "student/model.safetensors").string());
+  };
+  EXPECT_NE(weights("own"), weights("other"));
+  EXPECT_EQ(weights("none"), weights("plain"));
+  try {
+    run(config("{name: g_opd, reference: {path: " + base + "_not}}", "missing"));
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("base/student_not"));
   }
 }
 

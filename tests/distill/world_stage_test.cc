@@ -92,12 +92,26 @@ TEST_F(WorldStages, LearnByDqn) {
 TEST_F(WorldStages, DistilByTheMethodsOfLanguageModels) {
   run(ppo("teacher"));
   int count = 0;
-  for (const std::string method :
-       {"{name: sft}", "{name: kd}", "{name: seq_kd}", "{name: gkd, lambda: 1}",
-        "{name: bellman, actions: all, alpha: 5.0}",
-        "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}", "{name: ab_kd}", "{name: akl}",
-        "{name: imit_kd}", "{name: f_distill}", "{name: distillm, share: 0.5, capacity: 16}",
-        "{name: distillm2}", "{name: taid}", "{name: ranking}", "{name: sparse_sampling}"}) {
+  for (const std::string method : {"{name: sft}",
+                                   "{name: kd}",
+                                   "{name: seq_kd}",
+                                   "{name: gkd, lambda: 1}",
+                                   "{name: on_policy}",
+                                   "{name: g_opd, lambda: 1.1}",
+                                   "{name: minillm}",
+                                   "{name: endogenous, student_entropy: 1}",
+                                   "{name: speculative, k: 1}",
+                                   "{name: bellman, actions: all, alpha: 5.0}",
+                                   "{name: bellman, actions: {name: top_k, k: 1}, alpha: 5.0}",
+                                   "{name: ab_kd}",
+                                   "{name: akl}",
+                                   "{name: imit_kd}",
+                                   "{name: f_distill}",
+                                   "{name: distillm, share: 0.5, capacity: 16}",
+                                   "{name: distillm2}",
+                                   "{name: taid}",
+                                   "{name: ranking}",
+                                   "{name: sparse_sampling}"}) {
     const StageResult result = run(distillation(method, std::to_string(count++)));
     ASSERT_EQ(result.evaluations.size(), 3u);
     const ModelScores &before = result.evaluations[1].scores, &after = result.evaluations[2].scores;
@@ -181,7 +195,9 @@ TEST_F(WorldStages, LearnWhereStatesOfferDifferentActions) {
   for (const std::string method :
        {"{name: kd}", "{name: gkd, actions: {name: top_k, k: 1}}", "{name: sft}",
         "{name: bellman, actions: all, alpha: 5.0}",
-        "{name: bellman, actions: {name: top_k, k: 3}, tail: lump, alpha: 5.0}"}) {
+        "{name: bellman, actions: {name: top_k, k: 3}, tail: lump, alpha: 5.0}",
+        "{name: on_policy}", "{name: g_opd}", "{name: minillm}",
+        "{name: endogenous, student_entropy: 1}", "{name: speculative, k: 1}"}) {
     const StageResult result =
         run(in_it(std::to_string(count++),
                   "teacher: {path: " + (folder_ / "teacher/student").string() +

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <numeric>
 #include <set>
 
 #include "rl/torch.h"
@@ -60,6 +61,35 @@ TEST(Mix, TellsBothSourcesWhatWasMeasured) {
   source.measured(1.5);
   EXPECT_EQ(one->last_loss, 1.5);
   EXPECT_EQ(other->last_loss, 1.5);
+}
+
+// Episodes that carry their ids.
+struct Numbered : Source {
+  explicit Numbered(bool own) : own_(own) {}
+  Trajectory collect(const Tensor& episodes, double) override {
+    Trajectory t = toy::make_batch(episodes.size(0), own_ ? 3 : 2, 4, 1, false);
+    t.episode = episodes;
+    return t;
+  }
+  bool own_;
+};
+
+// A learner may cut what was collected: each part of it is then a mixture too.
+TEST(Mix, KeepsTheOrderOfTheEpisodes) {
+  Mix mix(
+      std::make_unique<Numbered>(false), std::make_unique<Numbered>(true),
+      [](double) { return 0.5; }, /*per_row=*/true, 3);
+  const Trajectory t = mix.collect(torch::arange(20, 60), 0);
+  std::vector<int64_t> expected(40);
+  std::iota(expected.begin(), expected.end(), 20);
+  EXPECT_EQ(episodes_of(t), expected);
+  for (const int64_t begin : {0, 20}) {
+    const int64_t own = t.second.narrow(0, begin, 20).sum().item<int64_t>();
+    EXPECT_GE(own, 4);
+    EXPECT_LE(own, 16);
+  }
+  // Rows go with their marks: only those of the second source are three steps long.
+  EXPECT_FALSE((t.step_counts() > 2).logical_and(t.second.logical_not()).any().item<bool>());
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ struct Mixed {
     logits = torch::randn({4, 3, 5});
     t = make_rows(torch::randint(5, {4, 3}, torch::kInt64), torch::ones({4, 3}),
                   torch::tensor({1.F, 1.F, 0.F}).repeat({4, 1}), 5);
-    t.own = torch::tensor({false, true, false, true});
+    t.second = torch::tensor({false, true, false, true});
   }
   Tensor logits;
   Trajectory t;
@@ -91,7 +91,7 @@ TEST(InverseSoftQ, OfMixedStepsIsTheSumOfItsMeans) {
     const Tensor value = z.logsumexp(-1);
     const Tensor next = torch::constant_pad_nd(value.narrow(1, 1, 2), {0, 1}) * 0.9;
     const Tensor r = z.gather(-1, m.t.action.unsqueeze(-1)).squeeze(-1) - next;
-    const Tensor rows = m.t.own.logical_not().nonzero().squeeze(1);
+    const Tensor rows = m.t.second.logical_not().nonzero().squeeze(1);
     const auto of_demonstrations = [&](const Tensor& x) { return x.index_select(0, rows).mean(); };
     const Tensor squares = r.square() / (4 * 0.5);
     const Tensor expected = -of_demonstrations(r) + (value - next).mean() +

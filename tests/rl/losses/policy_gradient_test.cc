@@ -142,6 +142,50 @@ TEST(PolicyGradient, NormalizesByGroup) {
   EXPECT_TRUE(found.select(1, 0).allclose(torch::tensor({-1.F, 1.F, -1.F, 1.F}), 1e-3, 1e-3));
 }
 
+// Rewards are 1 2 / 0 6 / 4 0 / 8, gamma is 0.5.
+TEST(PolicyGradient, CreditsStepsWithWhatFollowsThem) {
+  const PolicyGradientOptions plain{.normalization = Normalization::none,
+                                    .baseline = Baseline::none};
+  const auto expect_advantages = [&](PolicyGradientOptions options, const Tensor& expected) {
+    const Tensor found = Episodes().advantages(options);
+    EXPECT_TRUE(found.allclose(expected, 1e-4, 1e-5)) << found;
+  };
+  PolicyGradientOptions options = plain;
+  options.include_current = false;
+  const Tensor later = torch::tensor({{2.F, 0.F}, {6.F, 0.F}, {0.F, 0.F}, {0.F, 0.F}});
+  expect_advantages(options, later);
+  options.length_normalized = true;  // one step follows
+  expect_advantages(options, later);
+  options.include_current = true;
+  expect_advantages(options, torch::tensor({{1.F, 2.F}, {1.5F, 6.F}, {2.F, 0.F}, {8.F, 0.F}}));
+  options = plain;
+  options.reward_clip = 3;
+  expect_advantages(options, torch::tensor({{2.F, 2.F}, {1.5F, 3.F}, {3.F, 0.F}, {3.F, 0.F}}));
+  options = plain;
+  options.advantage_clip = 3;
+  expect_advantages(options, torch::tensor({{2.F, 2.F}, {3.F, 3.F}, {3.F, 0.F}, {3.F, 0.F}}));
+}
+
+TEST(PolicyGradient, NormalizesOverPaddingWhereAsked) {
+  const Tensor returns = torch::tensor({{2.F, 2.F}, {3.F, 6.F}, {4.F, 0.F}, {8.F, 0.F}});
+  const Tensor scaled = (returns - returns.mean()) / returns.std(/*unbiased=*/false);
+  Tensor expected = scaled.clone();
+  expected[3][1] = 0;  // it counts, but there is nothing to learn
+  const Tensor found = Episodes().advantages({.normalization = Normalization::population,
+                                              .baseline = Baseline::none,
+                                              .normalize_padding = true});
+  EXPECT_TRUE(found.allclose(expected, 1e-4, 1e-4)) << found;
+}
+
+TEST(PolicyGradient, OfTheWholeRatioCountsAsOftenAsThePolicyWouldDoIt) {
+  const Episodes e;  // every ratio is exp(0.1)
+  const PolicyGradientOptions fresh{.normalization = Normalization::none,
+                                    .baseline = Baseline::none};
+  PolicyGradientOptions ratio = fresh;
+  ratio.ratio = true;
+  EXPECT_TRUE(e.advantages(ratio).allclose(std::exp(.1) * e.advantages(fresh), 1e-4, 1e-5));
+}
+
 TEST(PolicyGradient, WeighsStaleStepsByTheirClippedRatio) {
   Episodes e;
   const PolicyGradientOptions options{
@@ -203,7 +247,10 @@ TEST(PolicyGradient, RefusesOptionsOutOfRange) {
         PolicyGradientOptions{.max_kl = 0}, PolicyGradientOptions{.importance_clip = 1},
         PolicyGradientOptions{.clip = std::nullopt, .importance_clip = 0},
         PolicyGradientOptions{.clip = std::nullopt, .importance_clip = 1},
-        PolicyGradientOptions{.baseline = Baseline::group},
+        PolicyGradientOptions{.baseline = Baseline::group}, PolicyGradientOptions{.ratio = true},
+        PolicyGradientOptions{.reward_clip = 0}, PolicyGradientOptions{.advantage_clip = -1},
+        PolicyGradientOptions{.include_current = false},
+        PolicyGradientOptions{.baseline = Baseline::batch, .length_normalized = true},
         PolicyGradientOptions{.group_size = 2}}) {
     EXPECT_THROW(PolicyGradient{options}, std::invalid_argument);
   }

@@ -110,7 +110,7 @@ TEST(Td, ReproducesTheGoldenSqilCases) {
     const Tensor logits = both("student_logits"), mask = both("mask");
     Trajectory t = make_rows(both("tokens"), mask, both("discounts"), logits.size(-1));
     const int64_t demonstrations = golden.input("mask").size(0);
-    t.own.narrow(0, demonstrations, t.size() - demonstrations).fill_(true);
+    t.second = torch::arange(t.size()) >= demonstrations;
     const std::string bootstrap = golden.text("bootstrap");
     const double share = golden.input("mask").sum().item<double>() / mask.sum().item<double>();
     const TdOptions options{.gamma = 1,
@@ -181,7 +181,7 @@ TEST(Td, GivesTheSameGradientHoweverTheBatchIsCut) {
                            torch::arange(4).unsqueeze(0) < torch::tensor({{4}, {1}, {3}, {2}, {3}}),
                            torch::tensor({1.F, 1.F, 1.F, 0.F}).repeat({5, 1}), 3);
   t.reward = torch::randn({5, 4});
-  t.own[2] = true;
+  t.second = torch::arange(5) == 2;
   for (const TdOptions& options :
        {TdOptions{.n_steps = 3}, TdOptions{.lambda = 0.7},
         TdOptions{.double_q = true, .epsilon = .1},
