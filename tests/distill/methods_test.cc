@@ -284,9 +284,9 @@ TEST(DistiLlm, NeedsARunThatEvaluatesAndAMemoryForABatch) {
 
 TEST(DistiLlm2, WeighsThePullAndThePush) {
   const auto factors = [](const std::string& yaml) {
+    const MethodSpec method = build("distillm2", yaml);
     std::vector<ContrastOptions> found;
-    for (const ObjectiveSpec& objective :
-         agent_of(build("distillm2", yaml)).learners[0].objectives) {
+    for (const ObjectiveSpec& objective : agent_of(method).learners[0].objectives) {
       found.push_back(bound<ContrastOptions>(objective.loss.options));
     }
     return found;
@@ -343,7 +343,7 @@ TEST(Taid, AsksForTheTeachersOpinionByItsLoss) {
   EXPECT_EQ(objective.loss.name, "taid");
   EXPECT_EQ(facts_of(objective.loss).teacher_temperature, 2.0);
   expect_error([] { build("taid", "t_start: 0.9\nt_end: 0.5"); },
-               "needs 0 <= t_start <= t_end <= 1, found t_start: 0.9, found t_end: 0.5",
+               "needs 0 <= t_start <= t_end <= 1, found t_start: 0.9, t_end: 0.5",
                /*is_whole=*/false);
   expect_error([] { build("taid", "momentum: 1"); }, "needs 0 <= momentum < 1",
                /*is_whole=*/false);
