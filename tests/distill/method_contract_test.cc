@@ -64,9 +64,14 @@ const std::map<std::string, Trial>& trials() {
       {"dqn", in_chain("worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
                        "target_every: 20",
                        "steps: 500, batch_size: 32", kValues)},
+      {"endogenous", in_letters("", Goal::likelihood, 0.3)},
+      {"g_opd", in_letters("", Goal::reverse_kl, 0.5)},  // its optimum lies beyond the teacher
       {"gkd", in_letters("lambda: 1, beta: 1", Goal::reverse_kl, 0.05)},
       {"grpo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
       {"iq_learn", in_letters("capacity: 1500, alpha: 50.0", Goal::written_kl, 0.2)},
+      {"llmr", in_letters("", Goal::likelihood, 0.3)},
+      {"minillm", in_letters("", Goal::reverse_kl, 0.2)},
+      {"on_policy", in_letters("", Goal::reverse_kl, 0.2)},
       {"ppo", in_chain("worlds: 8, steps: 32, gamma: 0.9", "steps: 120, batch_size: 4", kActor)},
       {"reinforce", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
       {"rloo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
