@@ -55,7 +55,8 @@ void check_policy_gradient(const Place& at) {
     refuse_if(
         !sampling_of(bound<RolloutOptions>(at.agent.source.options).sampling).is_plain(),
         at.agent.source,
-        "loss policy_gradient compares with the probabilities that were acted by; where they are not "
+        "loss policy_gradient compares with the probabilities that were acted by; where they are "
+        "not "
         "the policy's own (temperature, top_k, top_p, min_p), set clip, importance_clip or ratio");
   }
   const bool grouped = gradient.baseline == "group" || gradient.baseline == "leave_one_out";
@@ -97,22 +98,10 @@ constexpr Rule kRules[] = {
     {"td", check_td},
 };
 
-// A few draws are no distribution: what they leave out has no probability to be compared with.
-void check_draws(const Place& at) {
-  for (const RewardSpec::Term& part : at.objective.reward.terms) {
-    refuse_if(
-        part.term.name != "forward_kl" && part.term.name != "log_likelihood", part.term,
-        "reward " + part.term.name +
-            ": actions sampled are a few draws of the teacher, which only forward_kl can learn "
-            "from without bias");
-  }
-}
-
 void check_objective(const Place& at) {
   refuse_if(
       at.objective.rows != "all" && !has_two(at.agent.source), at.objective.loss,
       "rows: " + at.objective.rows + " goes with a source of two: mix, adaptive_mix or pairs");
-  if (at.agent.actions.name == "sampled") check_draws(at);
   for (const Rule& rule : kRules) {
     if (at.objective.loss.name == rule.loss) rule.check(at);
   }

@@ -74,7 +74,7 @@ TEST(Combinations, NeedTheProbabilitiesThatWereActedBy) {
   expect_refused(
       "source: {name: rollout, temperature: 0.7}\nlearners: [{objectives: [{loss: {name: "
       "policy_gradient, baseline: none}}]}]",
-      "no temperature, top_k, top_p or min_p");
+      "(temperature, top_k, top_p, min_p), set clip, importance_clip or ratio");
 }
 
 TEST(Combinations, NeedATargetThatIsRenewed) {
@@ -87,12 +87,6 @@ TEST(Combinations, NeedAMixtureForSomeOfItsRows) {
       "source: rollout\n"
       "learners: [{objectives: [{rows: first, reward: [{term: log_likelihood}]}]}]",
       "rows: first goes with a source of two: mix, adaptive_mix or pairs");
-}
-
-TEST(Combinations, NeedADivergenceThatDrawsCanTell) {
-  expect_refused(
-      "actions: sampled\nlearners: [{objectives: [{reward: [{term: reverse_kl, weight: -1}]}]}]",
-      "only forward_kl can learn from without bias");
 }
 
 TEST(Combinations, NeedSomebodyWhoIsPaid) {

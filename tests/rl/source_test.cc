@@ -40,9 +40,9 @@ TEST(Recorded, IsAFunctionOfTheEpisodeIds) {
 TEST(Pairs, AskBothSourcesForEveryPrompt) {
   Pairs source(std::make_unique<toy::Echo>(0), std::make_unique<toy::Echo>(1));
   const Trajectory t = source.collect(torch::arange(6, 10), 0);
-  EXPECT_EQ(episodes_of(t), (std::vector<int64_t>{3, 4, 3, 4}));
-  EXPECT_TRUE(t.second.equal(torch::tensor({false, false, true, true})));
-  EXPECT_TRUE(t.action.select(1, 0).equal(torch::tensor({0, 0, 1, 1})));
+  EXPECT_EQ(episodes_of(t), (std::vector<int64_t>{3, 3, 4, 4}));
+  EXPECT_TRUE(t.second.equal(torch::tensor({false, true, false, true})));
+  EXPECT_TRUE(t.action.select(1, 0).equal(torch::tensor({0, 1, 0, 1})));
 }
 
 // A batch may be cut anywhere, in the middle of a pair too.
