@@ -17,9 +17,13 @@ void check(const Options& options) {
 
 constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
+                              {"mixed_pairs", check<MixedPairsOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
-constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
+constexpr Entry kJudges[] = {{"adapted_teacher", check<AdaptedTeacherOptions>},
+                             {"repaired_teacher", check<RepairedTeacherOptions>},
+                             {"self", check<SelfJudgeOptions>},
+                             {"student", check<StudentJudgeOptions>},
                              {"teacher", check<TeacherJudgeOptions>}};
 constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
@@ -33,8 +37,10 @@ constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
 constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
                               {"jsd", check<JsdOptions>},
                               {"log_likelihood", check<LogLikelihoodOptions>},
+                              {"mse_logits", check<MseLogitsOptions>},
                               {"reverse_kl", check<DivergenceOptions>}};
 constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
+                             {"pair_likelihood", check<PairLikelihoodOptions>},
                              {"policy_gradient", check<PolicyGradientOptions>},
                              {"soft_td", check<SoftTdOptions>},
                              {"td", check<TdOptions>}};
@@ -75,6 +81,43 @@ void RolloutOptions::check(const Options& options) const {
   sampling.check(options);
 }
 
+Bindings AdaptedTeacherOptions::bindings() { return {{"rank", &rank}, {"scale", &scale}}; }
+
+void AdaptedTeacherOptions::check(const Options& options) const {
+  require(rank >= 1, options, "rank >= 1");
+  require(scale > 0, options, "scale > 0");
+}
+
+Bindings RepairedTeacherOptions::bindings() {
+  return Bindings{{"update", &update},
+                  {"alternate_every", &alternate_every},
+                  {"saliency_threshold", &saliency_threshold},
+                  {"repair_below", &repair_below},
+                  {"keep", &keep}} +
+         modules.bindings();
+}
+
+void RepairedTeacherOptions::check(const Options& options) const {
+  require_one_of(update, {"modules", "average"}, options, "update");
+  require(alternate_every >= 1, options, "alternate_every >= 1");
+  require(saliency_threshold >= 0, options, "saliency_threshold >= 0");
+  require(repair_below >= 0 && repair_below <= 1, options, "0 <= repair_below <= 1");
+  require(keep >= 0 && keep < 1, options, "0 <= keep < 1");
+  modules.check(options);
+}
+
+Bindings SelfJudgeOptions::bindings() {
+  return {{"teacher", &teacher}, {"average_share", &average_share}};
+}
+
+void SelfJudgeOptions::check(const Options& options) const {
+  require_one_of(teacher, {"frozen", "average", "live"}, options, "teacher");
+  require(teacher == "average" || !options.has("average_share") ||
+              average_share == SelfJudgeOptions().average_share,
+          options, "teacher: average where average_share is set");
+  require(average_share > 0 && average_share <= 1, options, "0 < average_share <= 1");
+}
+
 Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
 
 void LogLikelihoodOfOptions::check(const Options&) const {
@@ -91,6 +134,15 @@ void MixOptions::check(const Options& options) const {
           "0 <= student_fraction <= 1");
   require_one_of(per, {"batch", "example"}, options, "per");
   sampling.check(options);
+}
+
+Bindings MixedPairsOptions::bindings() {
+  return {{"mixed_share", &mixed_share}, {"beta_shape", &beta_shape}};
+}
+
+void MixedPairsOptions::check(const Options& options) const {
+  require(mixed_share >= 0 && mixed_share <= 1, options, "0 <= mixed_share <= 1");
+  require(beta_shape > 0, options, "beta_shape > 0");
 }
 
 Bindings SegmentsOptions::bindings() {

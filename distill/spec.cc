@@ -27,6 +27,7 @@ Value written(const LearnerSpec& learner) {
   Options out{{"trains", learner.trains}, {"objectives", objectives}};
   if (learner.target.name != "none") out.set("target", written(learner.target));
   if (learner.judge.name != "none") out.set("judge", written(learner.judge));
+  if (learner.learning_rate) out.set("learning_rate", *learner.learning_rate);
   return out;
 }
 
@@ -39,6 +40,7 @@ Value written(const StageSpec& stage) {
   out.set("actions", written(agent.actions));
   if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
   out.set("memory", written(agent.memory));
+  if (agent.alternate_every > 0) out.set("alternate_every", agent.alternate_every);
   out.set("learners", learners);
   return out;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "distill/commands/command_line.h"
@@ -7,9 +8,11 @@ namespace distill {
 namespace {
 
 void list() {
+  size_t longest = 0;
+  for (const MethodEntry& method : methods()) longest = std::max(longest, method.name.size());
   for (const MethodEntry& method : methods()) {
-    std::cout << method.name << std::string(10 - method.name.size(), ' ') << method.summary << " ("
-              << method.source << ")\n";
+    std::cout << method.name << std::string(longest + 1 - method.name.size(), ' ') << method.summary
+              << " (" << method.source << ")\n";
   }
 }
 

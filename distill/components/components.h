@@ -22,7 +22,9 @@ struct Context {
 };
 
 /// What a learner needs beyond its specification.
-using LearnerSettings = rl::LearnerOptions;
+struct LearnerSettings : rl::LearnerOptions {
+  double peak_learning_rate = 0;  // what `learning_rate` rises to and falls from
+};
 
 rl::RewardTerm make_reward_term(const ComponentSpec& spec);
 rl::Reward make_reward(const RewardSpec& spec);
@@ -38,6 +40,8 @@ int64_t episodes_per_collect(const AgentSpec& spec);
 ///
 /// @throws ConfigError where rewards ask for different temperatures.
 agents::OfferOptions make_offer(const AgentSpec& spec);
+/// The same of a judge that one learner alone asks.
+agents::OfferOptions make_offer(const AgentSpec& spec, const LearnerSpec& learner);
 
 /// Whether anything in the agent asks for a teacher.
 bool needs_teacher(const AgentSpec& spec);
@@ -47,6 +51,9 @@ bool is_judged(const AgentSpec& spec);
 
 /// Whether the agent learns from written answers, so that examples must have them.
 bool needs_responses(const AgentSpec& spec);
+
+/// Whether the agent's judge reads a privileged text, so that examples must have one.
+bool needs_privileged(const AgentSpec& spec);
 
 /// The read-out of the teacher's hidden states that a replayed episode holds; null where the sets are
 /// reduced or nobody judges.

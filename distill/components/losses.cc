@@ -2,6 +2,7 @@
 #include "distill/components/components.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
+#include "rl/losses/pair_likelihood.h"
 #include "rl/losses/policy_gradient.h"
 #include "rl/losses/td.h"
 
@@ -11,6 +12,11 @@ namespace {
 std::unique_ptr<rl::Loss> make_imitation(const Options& options) {
   static_cast<void>(bound<ImitationOptions>(options));
   return std::make_unique<rl::Imitation>();
+}
+
+std::unique_ptr<rl::Loss> make_pair_likelihood(const Options& options) {
+  static_cast<void>(bound<PairLikelihoodOptions>(options));
+  return std::make_unique<rl::PairLikelihood>();
 }
 
 std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
@@ -87,6 +93,7 @@ struct LossEntry {
 
 constexpr LossEntry kLosses[] = {
     {"imitation", make_imitation},
+    {"pair_likelihood", make_pair_likelihood},
     {"policy_gradient", make_policy_gradient},
     {"soft_td", make_soft_td},
     {"td", make_td},

@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/ops/divergence.h"
@@ -54,15 +56,26 @@ rl::RewardTerm make_log_likelihood(const Options& options) {
   return [](const rl::Opinion& opinion) { return opinion.action_log_prob(); };
 }
 
+rl::RewardTerm make_mse_logits(const Options& options) {
+  static_cast<void>(bound<MseLogitsOptions>(options));
+  return [](const rl::Opinion& opinion) {
+    const rl::ActionSet& actions = opinion.actions();
+    if (!actions.prior_features.defined()) {
+      throw std::invalid_argument("mse_logits needs the teacher's logits of all actions");
+    }
+    const rl::Tensor prior = actions.prior_readout->logits(actions.prior_features);
+    return (opinion.all_logits() - prior).square().mean(-1);
+  };
+}
+
 struct RewardEntry {
   const char* name;
   rl::RewardTerm (*make)(const Options&);
 };
 
 constexpr RewardEntry kRewards[] = {
-    {"forward_kl", make_forward_kl},
-    {"jsd", make_jsd},
-    {"log_likelihood", make_log_likelihood},
+    {"forward_kl", make_forward_kl},         {"jsd", make_jsd},
+    {"log_likelihood", make_log_likelihood}, {"mse_logits", make_mse_logits},
     {"reverse_kl", make_reverse_kl},
 };
 
