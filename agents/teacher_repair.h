@@ -12,7 +12,7 @@
 namespace agents {
 
 struct RepairOptions {
-  double threshold = 1e-7;  // of a parameter's saliency, above which it counts
+  double threshold = 1e-4;  // of a parameter's saliency, above which it counts
   double below = 0.5;       // share of salient parameters below which a layer is repaired
   double keep = 0.9;        // of what is repaired by averaging: the teacher's own share
   int64_t every = 50;       // collections between two averages

@@ -110,7 +110,7 @@ struct RepairedTeacherOptions {
   std::string update = "modules";  // what repairs a layer: "modules" on it that learn, or "average"
                                    // with the student's layer
   int64_t alternate_every = 50;    // updates of a turn: the student's, the repair's, ...
-  double saliency_threshold = 1e-7;  // of |theta dL/dtheta|, above which a parameter counts, >= 0
+  double saliency_threshold = 1e-4;  // of |theta dL/dtheta|, above which a parameter counts, >= 0
   double repair_below = 0.5;         // share of such parameters below which a layer is repaired, in
                                      // [0, 1]
   double keep = 0.9;                 // of update: average, the teacher's own share, in [0, 1)
