@@ -283,7 +283,8 @@ TEST(WorldDomain, EpisodesOfTheStudentAreItsOwnHoweverItDrawsItsActions) {
              return make_world({"chain", {}}, {.seed = 1, .restarts = restarts});
            },
        .student = policy,
-       .teacher = policy});
+       .teacher = policy,
+       .load_model = {}});
   for (const double temperature : {0.0, 0.5, 1.0}) {
     for (const std::string actor : {"student", "teacher"}) {
       const auto source =
