@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rl/check.h"
+#include "rl/pairs.h"
 #include "rl/random.h"
 #include "rl/torch.h"
 
@@ -22,6 +23,17 @@ std::vector<int64_t> to_vector(const Tensor& x) {
   return {host.data_ptr<int64_t>(), host.data_ptr<int64_t>() + host.numel()};
 }
 
+// Hidden states of sequences, or of mixtures of two by their shares: each model mixes embeddings of its
+// own (rl/pairs.h).
+Tensor read(Decoder& decoder, const rl::Trajectory& t, int64_t from, int64_t end) {
+  const Tensor ids = t.observation.narrow(1, 0, end);
+  if (ids.dim() == 2) return decoder->forward(ids, from);
+  const Tensor first = decoder->embedded(ids.select(-1, 0)),
+               second = decoder->embedded(ids.select(-1, 1));
+  const Tensor share = t.notes.at(rl::kFirstShare).narrow(1, 0, 1).unsqueeze(-1).to(first.device());
+  return decoder->forward_embedded(share * first + (1 - share) * second, from);
+}
+
 }  // namespace
 
 HiddenStates hidden_states(Decoder decoder, const rl::Trajectory& t, double temperature) {
@@ -29,7 +41,7 @@ HiddenStates hidden_states(Decoder decoder, const rl::Trajectory& t, double temp
   const std::vector<int64_t> starts = to_vector(t.start);
   const auto [first, last] = std::minmax_element(starts.begin(), starts.end());
   const int64_t end = std::min(*last + t.length(), t.observation.size(1));
-  const Tensor hidden = decoder->forward(t.observation.narrow(1, 0, end), /*from=*/*first);
+  const Tensor hidden = read(decoder, t, /*from=*/*first, end);
   const int64_t rows = t.size(), columns = t.length(), width = hidden.size(1);
   const Tensor place =
       (t.start - *first).unsqueeze(1) + torch::arange(columns, t.start.options()).unsqueeze(0);
@@ -54,6 +66,17 @@ rl::NamedTensors LanguageModel::parameters() const {
 
 std::unique_ptr<rl::PolicyModel> LanguageModel::clone() const {
   return std::make_unique<LanguageModel>(Decoder(decoder_->copy()));
+}
+
+ModulesModel::ModulesModel(Decoder decoder) : LanguageModel(std::move(decoder)) {
+  rl::require(this->decoder()->modules() != nullptr, "expected a decoder with modules, found none");
+}
+
+rl::NamedTensors ModulesModel::parameters() const { return decoder()->modules()->parameters(); }
+
+std::unique_ptr<rl::PolicyModel> ModulesModel::clone() const {
+  return std::make_unique<ModulesModel>(
+      Decoder(decoder()->with_modules(decoder()->modules()->copy())));
 }
 
 Tensor PrefixReader::begin(const Tensor& ids, const Tensor& length, int64_t room) {

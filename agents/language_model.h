@@ -41,6 +41,17 @@ class LanguageModel : public rl::PolicyModel {
   Decoder decoder_;
 };
 
+/// A frozen decoder that learns through the modules attached to it, and through them alone.
+class ModulesModel : public LanguageModel {
+ public:
+  /// @param decoder see `DecoderImpl::with_modules`.
+  /// @throws std::invalid_argument for a decoder without modules.
+  explicit ModulesModel(Decoder decoder);
+
+  rl::NamedTensors parameters() const override;
+  std::unique_ptr<rl::PolicyModel> clone() const override;
+};
+
 /// Follows prefixes token by token with a key-value cache and keeps the hidden states that predict the
 /// next one. Weights are used in place.
 class PrefixReader {

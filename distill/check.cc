@@ -131,16 +131,14 @@ class Checker {
   }
 
   void check_examples(const StageConfig& stage, const KnownTokenizer& tokenizer) {
-    bool needs_response = true;
     if (!stage.method.name.empty()) {
       const MethodSpec method = find_method(stage.method).build(stage.method.options);
-      needs_response = needs_responses(method.stages.front().agent);
       const auto examples =
-          make_examples(stage.data, /*validation=*/false, needs_response, tokenizer.tokenizer);
+          make_examples(stage.data, /*validation=*/false, needs_of(method.stages.front().agent),
+                        tokenizer.tokenizer);
       fact("  examples: " + described(examples->report()));
     }
-    const auto held_out = make_examples(stage.data, /*validation=*/true, /*needs_response=*/true,
-                                        tokenizer.tokenizer);
+    const auto held_out = make_examples(stage.data, /*validation=*/true, {}, tokenizer.tokenizer);
     fact("  held out: " + described(held_out->report()));
   }
 
@@ -206,8 +204,9 @@ class Checker {
     }
     const int64_t response = std::max(
         {stage.train.max_new_tokens, stage.evaluate.max_new_tokens, stage.data.response_tokens});
-    if (stage.data.prompt_tokens + response <= config.context) return;
-    throw error_at(model.mark, role + ": prompts of " + std::to_string(stage.data.prompt_tokens) +
+    const int64_t prompt = longest_prompt(stage);
+    if (prompt + response <= config.context) return;
+    throw error_at(model.mark, role + ": prompts of " + std::to_string(prompt) +
                                    " and responses of " + std::to_string(response) +
                                    " tokens do not fit its context of " +
                                    std::to_string(config.context));

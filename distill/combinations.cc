@@ -21,7 +21,8 @@ void refuse_if(bool wrong, const ComponentSpec& part, const std::string& reason)
   if (wrong) throw error_at(part.options.mark, reason);
 }
 
-constexpr std::array<std::string_view, 3> kTwofold = {"adaptive_mix", "mix", "pairs"};
+constexpr std::array<std::string_view, 4> kTwofold = {"adaptive_mix", "mix", "mixed_pairs",
+                                                      "pairs"};
 
 bool has_two(const ComponentSpec& source) {
   return std::find(kTwofold.begin(), kTwofold.end(), source.name) != kTwofold.end();
@@ -29,7 +30,7 @@ bool has_two(const ComponentSpec& source) {
 
 // Whether what is learned from was written by others, whose probabilities nobody noted down.
 bool is_written(const Place& at) {
-  if (at.agent.source.name == "dataset") return true;
+  if (at.agent.source.name == "dataset" || at.agent.source.name == "mixed_pairs") return true;
   return has_two(at.agent.source) && at.objective.rows != "second";
 }
 
@@ -47,7 +48,9 @@ void check_policy_gradient(const Place& at) {
       "loss policy_gradient learns from what was done by somebody whose probabilities are known; "
       "source " +
           at.agent.source.name + " holds written episodes" +
-          (has_two(at.agent.source) ? " (rows: second leaves them out)" : ""));
+          (has_two(at.agent.source) && at.agent.source.name != "mixed_pairs"
+               ? " (rows: second leaves them out)"
+               : ""));
   refuse_if(
       at.agent.memory.name == "replay" && !is_corrected, at.objective.loss,
       "loss policy_gradient on a replay learns from stale steps: set clip or importance_clip");
@@ -68,6 +71,11 @@ void check_policy_gradient(const Place& at) {
   refuse_if(together != gradient.group_size, at.objective.loss,
             "group_size " + std::to_string(gradient.group_size) +
                 ", but the source plays groups of " + std::to_string(together));
+}
+
+void check_pair_likelihood(const Place& at) {
+  refuse_if(at.agent.source.name != "mixed_pairs", at.objective.loss,
+            "loss pair_likelihood learns both texts of a mixture: source mixed_pairs");
 }
 
 void check_td(const Place& at) {
@@ -93,15 +101,25 @@ struct Rule {
 
 constexpr Rule kRules[] = {
     {"imitation", check_imitation},
+    {"pair_likelihood", check_pair_likelihood},
     {"policy_gradient", check_policy_gradient},
     {"soft_td", check_soft_td},
     {"td", check_td},
 };
 
+// A difference of logits is a mean over all of them.
+void check_logits(const Place& at) {
+  for (const RewardSpec::Term& part : at.objective.reward.terms) {
+    refuse_if(part.term.name == "mse_logits" && at.agent.actions.name != "all", part.term,
+              "reward mse_logits compares the logits of the whole vocabulary: actions all");
+  }
+}
+
 void check_objective(const Place& at) {
-  refuse_if(
-      at.objective.rows != "all" && !has_two(at.agent.source), at.objective.loss,
-      "rows: " + at.objective.rows + " goes with a source of two: mix, adaptive_mix or pairs");
+  refuse_if(at.objective.rows != "all" && !has_two(at.agent.source), at.objective.loss,
+            "rows: " + at.objective.rows +
+                " goes with a source of two: mix, adaptive_mix, mixed_pairs or pairs");
+  check_logits(at);
   for (const Rule& rule : kRules) {
     if (at.objective.loss.name == rule.loss) rule.check(at);
   }

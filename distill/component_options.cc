@@ -25,6 +25,7 @@ std::optional<double> asks_for_none(const Options&) { return std::nullopt; }
 
 double temperature_of(const DivergenceOptions& options) { return options.teacher_temperature; }
 double temperature_of(const RankingOptions&) { return 1; }
+double temperature_of(const MseLogitsOptions&) { return 1; }
 double temperature_of(const OverlappingOptions& options) {
   return *teacher_temperature(component(options.divergence));
 }
@@ -62,6 +63,7 @@ LossFacts facts(const SoftTdOptions& options) {
   return {.includes_taken = options.out_of_set == "include"};
 }
 
+LossFacts facts(const PairLikelihoodOptions&) { return {}; }
 LossFacts facts(const TokenGradientOptions&) { return {}; }
 LossFacts facts(const TdOptions&) { return {}; }
 
@@ -73,6 +75,7 @@ constexpr LossEntry loss(const char* name) {
 constexpr Entry kSources[] = {{"adaptive_mix", check<AdaptiveMixOptions>},
                               {"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
+                              {"mixed_pairs", check<MixedPairsOptions>},
                               {"pairs", check<PairsOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
@@ -80,7 +83,10 @@ constexpr Entry kActors[] = {{"mixture", check<MixtureActorOptions>},
                              {"speculative", check<SpeculativeActorOptions>},
                              {"student", check<PlainActorOptions>},
                              {"teacher", check<PlainActorOptions>}};
-constexpr Entry kJudges[] = {{"reference", check<ReferenceJudgeOptions>},
+constexpr Entry kJudges[] = {{"adapted_teacher", check<AdaptedTeacherOptions>},
+                             {"reference", check<ReferenceJudgeOptions>},
+                             {"repaired_teacher", check<RepairedTeacherOptions>},
+                             {"self", check<SelfJudgeOptions>},
                              {"student", check<StudentJudgeOptions>},
                              {"teacher", check<TeacherJudgeOptions>}};
 constexpr Entry kPayers[] = {{"inverse_bellman", check<InverseBellmanOptions>},
@@ -101,6 +107,7 @@ constexpr RewardEntry kRewards[] = {
     divergence<JsdOptions>("jsd"),
     {{"log_likelihood", check<LogLikelihoodOptions>}, asks_for_none},
     {{"log_prior", check<LogPriorOptions>}, [](const Options&) { return std::optional(1.0); }},
+    divergence<MseLogitsOptions>("mse_logits"),
     divergence<OverlappingOptions>("overlapping"),
     divergence<RankingOptions>("ranking"),
     divergence<DivergenceOptions>("reverse_kl"),
@@ -109,6 +116,7 @@ constexpr RewardEntry kRewards[] = {
     divergence<DivergenceOptions>("total_variation")};
 constexpr LossEntry kLosses[] = {loss<ContrastOptions>("contrast"),
                                  loss<WeighedImitationOptions>("imitation"),
+                                 loss<PairLikelihoodOptions>("pair_likelihood"),
                                  loss<TokenGradientOptions>("policy_gradient"),
                                  loss<SoftTdOptions>("soft_td"),
                                  loss<TaidOptions>("taid"),
@@ -189,6 +197,43 @@ void SpeculativeActorOptions::check(const Options& options) const {
   require(replace.min_p >= 0 && replace.min_p < 1, options, "0 <= replace_min_p < 1");
 }
 
+Bindings AdaptedTeacherOptions::bindings() { return {{"rank", &rank}, {"scale", &scale}}; }
+
+void AdaptedTeacherOptions::check(const Options& options) const {
+  require(rank >= 1, options, "rank >= 1");
+  require(scale > 0, options, "scale > 0");
+}
+
+Bindings RepairedTeacherOptions::bindings() {
+  return Bindings{{"update", &update},
+                  {"alternate_every", &alternate_every},
+                  {"saliency_threshold", &saliency_threshold},
+                  {"repair_below", &repair_below},
+                  {"keep", &keep}} +
+         modules.bindings();
+}
+
+void RepairedTeacherOptions::check(const Options& options) const {
+  require_one_of(update, {"modules", "average"}, options, "update");
+  require(alternate_every >= 1, options, "alternate_every >= 1");
+  require(saliency_threshold >= 0, options, "saliency_threshold >= 0");
+  require(repair_below >= 0 && repair_below <= 1, options, "0 <= repair_below <= 1");
+  require(keep >= 0 && keep < 1, options, "0 <= keep < 1");
+  modules.check(options);
+}
+
+Bindings SelfJudgeOptions::bindings() {
+  return {{"teacher", &teacher}, {"average_share", &average_share}};
+}
+
+void SelfJudgeOptions::check(const Options& options) const {
+  require_one_of(teacher, {"frozen", "average", "live"}, options, "teacher");
+  require(teacher == "average" || !options.has("average_share") ||
+              average_share == SelfJudgeOptions().average_share,
+          options, "teacher: average where average_share is set");
+  require(average_share > 0 && average_share <= 1, options, "0 < average_share <= 1");
+}
+
 Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
 
 void LogLikelihoodOfOptions::check(const Options&) const {
@@ -248,6 +293,15 @@ void AdaptiveMixOptions::check(const Options& options) const {
   require(capacity >= 1, options, "capacity >= 1");
   require_one_of(variant, {"code", "paper"}, options, "variant");
   sampling.check(options);
+}
+
+Bindings MixedPairsOptions::bindings() {
+  return {{"mixed_share", &mixed_share}, {"beta_shape", &beta_shape}};
+}
+
+void MixedPairsOptions::check(const Options& options) const {
+  require(mixed_share >= 0 && mixed_share <= 1, options, "0 <= mixed_share <= 1");
+  require(beta_shape > 0, options, "beta_shape > 0");
 }
 
 Bindings SegmentsOptions::bindings() {

@@ -82,6 +82,15 @@ struct AdaptiveMixOptions {
   void check(const Options& options) const;
 };
 
+/// `mixed_pairs`: written responses, of which some are mixed with another one.
+struct MixedPairsOptions {
+  double mixed_share = 0.5;  // of the rows that are mixed, the "second" of a mixture, in [0, 1]
+  double beta_shape = 0.4;   // a of Beta(a, a), where a text's share of its mixture comes from, > 0
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `segments`: pieces of episodes of small worlds that restart by themselves.
 struct SegmentsOptions {
   int64_t worlds = 8;              // that run side by side
@@ -125,10 +134,29 @@ struct SpeculativeActorOptions {
 
 // Judges: whose opinion of a state's actions counts.
 
+/// `adapted_teacher`: the stage's teacher with the low-rank modules that "teacher_modules" trains.
+struct AdaptedTeacherOptions {
+  int64_t rank = 32;  // of the modules, on the query and value projections of every layer
+  double scale = 1;   // of what they add, > 0
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `teacher`: the stage's teacher.
 struct TeacherJudgeOptions {
   Bindings bindings() { return {}; }
   void check(const Options&) const {}
+};
+
+/// `self`: the student after another prompt, with a text that the student does not see.
+struct SelfJudgeOptions {
+  std::string teacher = "frozen";  // the student at the start, its moving "average", or "live"
+  double average_share = 0.05;     // of teacher: average, taken of the student at every update, in
+                                   // (0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
 };
 
 /// `student`: the student as it is now, for learners that follow it.
@@ -143,6 +171,21 @@ struct ReferenceJudgeOptions {
 
   Bindings bindings() { return {{"path", &path}}; }
   void check(const Options&) const {}
+};
+
+/// `repaired_teacher`: the stage's teacher, whose layers that matter little the student repairs.
+struct RepairedTeacherOptions {
+  std::string update = "modules";  // what repairs a layer: "modules" on it that learn, or "average"
+                                   // with the student's layer
+  int64_t alternate_every = 50;    // updates of a turn: the student's, the repair's, ...
+  double saliency_threshold = 1e-4;  // of |theta dL/dtheta|, above which a parameter counts, >= 0
+  double repair_below = 0.5;         // share of such parameters below which a layer is repaired, in
+                                     // [0, 1]
+  double keep = 0.9;                 // of update: average, the teacher's own share, in [0, 1)
+  AdaptedTeacherOptions modules;     // of update: modules
+
+  Bindings bindings();
+  void check(const Options& options) const;
 };
 
 // Payers: what is paid for whole trajectories.
@@ -351,6 +394,12 @@ struct OverlappingOptions {
   void check(const Options& options) const;
 };
 
+/// `mse_logits`: the mean over the vocabulary of the squared difference to the teacher's logits.
+struct MseLogitsOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
 // Losses: how it is learned.
 
 /// `imitation`: the reward itself is differentiated.
@@ -395,6 +444,12 @@ struct TaidOptions {
 
   Bindings bindings();
   void check(const Options& options) const;
+};
+
+/// `pair_likelihood`: of both texts of a mixture, by their shares.
+struct PairLikelihoodOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
 };
 
 /// `soft_td`: the logits are soft Q-values of an inverse problem.

@@ -106,6 +106,9 @@ DataConfig to_data(const Options& options) {
   check_share(data.validation_share, options, "0 <= validation_share < 1");
   require(data.prompt_tokens >= 1, options, "prompt_tokens >= 1");
   require(data.response_tokens >= 1, options, "response_tokens >= 1");
+  require(data.privileged_tokens >= 1, options, "privileged_tokens >= 1");
+  require(data.privileged_template.find("{privileged}") != std::string::npos, options,
+          "\"{privileged}\" in privileged_template");
   require_one_of(data.on_error, {"fail", "skip"}, options, "on_error");
   require_one_of(data.too_long, {"cut", "skip", "fail"}, options, "too_long");
   return data;
@@ -494,6 +497,9 @@ Bindings DataConfig::bindings() {
           {"prompt_key", &prompt_key},
           {"response_key", &response_key},
           {"messages_key", &messages_key},
+          {"privileged_key", &privileged_key},
+          {"privileged_template", &privileged_template},
+          {"privileged_tokens", &privileged_tokens},
           {"separator", &separator},
           {"prompt_tokens", &prompt_tokens},
           {"response_tokens", &response_tokens},

@@ -40,11 +40,14 @@ struct DataConfig {
   std::string prompt_key = "prompt";
   std::string response_key = "response";
   std::string messages_key = "messages";
-  std::string separator;          // text files: between documents; empty: a file is one
-  int64_t prompt_tokens = 64;     // the longest prompt; text files: of a window
-  int64_t response_tokens = 128;  // the longest response; text files: what follows in a window
-  std::string on_error = "fail";  // a broken line or empty prompt: "fail", or "skip" and count
-  std::string too_long = "fail";  // a longer prompt: "cut" (its end is kept), "skip" or "fail"
+  std::string privileged_key;  // of a text that the teacher of some methods reads beside the prompt
+  std::string privileged_template = "{privileged}\n\n{prompt}";  // how it reads both
+  int64_t privileged_tokens = 256;  // the longest prompt with its privileged text
+  std::string separator;            // text files: between documents; empty: a file is one
+  int64_t prompt_tokens = 64;       // the longest prompt; text files: of a window
+  int64_t response_tokens = 128;    // the longest response; text files: what follows in a window
+  std::string on_error = "fail";    // a broken line or empty prompt: "fail", or "skip" and count
+  std::string too_long = "fail";    // a longer prompt: "cut" (its end is kept), "skip" or "fail"
 
   Bindings bindings();
 };

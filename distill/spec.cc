@@ -27,6 +27,7 @@ Value written(const LearnerSpec& learner) {
   Options out{{"trains", learner.trains}, {"objectives", objectives}};
   if (learner.target.name != "none") out.set("target", written(learner.target));
   if (learner.judge.name != "none") out.set("judge", written(learner.judge));
+  if (learner.learning_rate) out.set("learning_rate", *learner.learning_rate);
   return out;
 }
 
@@ -73,10 +74,14 @@ ObjectiveSpec objective_spec(const Value& value) {
 LearnerSpec learner_spec(const Value& value) {
   LearnerSpec learner;
   Value objectives, target = "none", judge = "none";
-  bind(map_of(value, "{trains: ..., objectives: [...]}"), {{"trains", &learner.trains},
-                                                           {"objectives", &objectives},
-                                                           {"target", &target},
-                                                           {"judge", &judge}});
+  bind(map_of(value, "{trains: ..., objectives: [...]}"),
+       {{"trains", &learner.trains},
+        {"objectives", &objectives},
+        {"target", &target},
+        {"judge", &judge},
+        {"learning_rate", &learner.learning_rate}});
+  require(!learner.learning_rate || *learner.learning_rate > 0, *value.as<Options>(),
+          "learning_rate > 0");
   for (const Value& item : list_of(objectives, "objectives")) {
     learner.objectives.push_back(objective_spec(item));
   }
@@ -117,6 +122,7 @@ Options to_options(const AgentSpec& agent) {
   out.set("actions", written(agent.actions));
   if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
   out.set("memory", written(agent.memory));
+  if (agent.alternate_every > 0) out.set("alternate_every", agent.alternate_every);
   Value::List learners;
   for (const LearnerSpec& learner : agent.learners) learners.push_back(written(learner));
   out.set("learners", learners);
@@ -125,6 +131,7 @@ Options to_options(const AgentSpec& agent) {
 
 AgentSpec agent_spec(const Options& options) {
   Value source = "dataset", judge = "teacher", actions = "all", memory = "on_policy", paid;
+  int64_t alternate_every = 0;
   Value learners = Value::List{Options{
       {"objectives",
        Value::List{Options{{"reward", Value::List{Options{{"term", "log_likelihood"}}}}}}}}};
@@ -133,13 +140,16 @@ AgentSpec agent_spec(const Options& options) {
                  {"actions", &actions},
                  {"paid", &paid},
                  {"memory", &memory},
+                 {"alternate_every", &alternate_every},
                  {"learners", &learners}});
+  require(alternate_every >= 0, options, "alternate_every >= 0");
   AgentSpec agent{.source = component(source),
                   .judge = component(judge),
                   .actions = component(actions),
                   .paid = reward_spec(paid),
                   .memory = component(memory),
-                  .learners = {}};
+                  .learners = {},
+                  .alternate_every = alternate_every};
   for (const Value& item : list_of(learners, "learners")) {
     agent.learners.push_back(learner_spec(item));
   }

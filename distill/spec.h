@@ -3,6 +3,8 @@
 /// What a method is made of, as names and numbers. A specification can be printed and compared;
 /// distill/components turns it into the objects of the same shape (AgentSpec into rl::Agent, ...).
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +47,8 @@ struct LearnerSpec {
   ComponentSpec target = "none";  // network that slowly follows: "none", "copy" or "average"
   /// Who judges what this learner sees, anew at every update; "none": the agent's judge, once.
   ComponentSpec judge = "none";
+  /// What the learning rate rises to; nothing: the run's.
+  std::optional<double> learning_rate = std::nullopt;
 };
 
 /// Who acts, who judges, among which actions, what is paid for whole trajectories, what is remembered, and
@@ -56,6 +60,8 @@ struct AgentSpec {
   RewardSpec paid = {};
   ComponentSpec memory = "on_policy";
   std::vector<LearnerSpec> learners;
+  /// Updates that one learner makes before it is the next one's turn; 0: all learn at every update.
+  int64_t alternate_every = 0;
 };
 
 /// One training loop; a method runs its stages in order.

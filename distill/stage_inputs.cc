@@ -1,5 +1,6 @@
 #include "distill/stage_inputs.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <set>
 
 #include "agents/weights.h"
+#include "distill/components/components.h"
 #include "rl/torch.h"
 
 namespace distill {
@@ -125,16 +127,34 @@ std::vector<std::string> text_files(const TextConfig& text) {
   return text.builtin.empty() ? text.files : standard_headers();
 }
 
+ExampleNeeds needs_of(const AgentSpec& agent) {
+  return {.response = needs_responses(agent), .privileged = needs_privileged(agent)};
+}
+
+int64_t longest_prompt(const StageConfig& stage) {
+  if (stage.method.name.empty()) return stage.data.prompt_tokens;
+  const MethodSpec method = find_method(stage.method).build(stage.method.options);
+  const bool privileged = needs_privileged(method.stages.front().agent);
+  return std::max(stage.data.prompt_tokens, privileged ? stage.data.privileged_tokens : 0);
+}
+
 std::shared_ptr<const envs::Examples> make_examples(
-    const DataConfig& data, bool validation, bool needs_response,
+    const DataConfig& data, bool validation, const ExampleNeeds& needs,
     std::shared_ptr<const envs::Tokenizer> tokenizer) {
+  if (needs.privileged && data.privileged_key.empty()) {
+    throw ConfigError(
+        "the method's teacher reads a privileged text: data.privileged_key must name it");
+  }
   const bool split = !data.validation.given();
   envs::ExampleOptions options;
   options.files = text_files(validation && !split ? data.validation : data.train);
   options.keys.prompt = data.prompt_key;
   options.keys.response = data.response_key;
   options.keys.messages = data.messages_key;
-  options.needs_response = needs_response;
+  options.needs_response = needs.response;
+  if (needs.privileged) options.keys.privileged = data.privileged_key;
+  options.privileged_template = data.privileged_template;
+  options.max_privileged_tokens = data.privileged_tokens;
   options.separator = data.separator;
   options.prompt_tokens = options.max_prompt_tokens = data.prompt_tokens;
   options.response_tokens = options.max_response_tokens = data.response_tokens;

@@ -42,9 +42,23 @@ agents::Decoder make_model(const ModelConfig& model, const StagePaths& paths,
 /// @throws ConfigError where there are none.
 std::vector<std::string> text_files(const TextConfig& text);
 
+/// What examples must have beyond a prompt.
+struct ExampleNeeds {
+  bool response = true;
+  bool privileged = false;  // a text that a teacher alone may read
+};
+
+ExampleNeeds needs_of(const AgentSpec& agent);
+
+/// Tokens of the longest prompt that a model of the stage reads, with its privileged text where its method
+/// has such.
+int64_t longest_prompt(const StageConfig& stage);
+
 /// Written examples for training or for evaluation.
+///
+/// @throws ConfigError where a privileged text is needed and the data names no key of it.
 std::shared_ptr<const envs::Examples> make_examples(
-    const DataConfig& data, bool validation, bool needs_response,
+    const DataConfig& data, bool validation, const ExampleNeeds& needs,
     std::shared_ptr<const envs::Tokenizer> tokenizer);
 
 /// Ids that end an answer: the tokenizer's EOS.

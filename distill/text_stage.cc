@@ -95,9 +95,9 @@ agents::Decoder StageRun::load(const ModelConfig& model, bool frozen,
 
 void StageRun::check_lengths(const agents::Decoder& model, const std::string& role) const {
   const int64_t response = std::max(stage_.train.max_new_tokens, stage_.data.response_tokens);
-  const int64_t longest = stage_.data.prompt_tokens + response;
+  const int64_t prompt = longest_prompt(stage_), longest = prompt + response;
   if (longest > model->config().context) {
-    throw error_at(stage_.mark, role + ": prompts of " + std::to_string(stage_.data.prompt_tokens) +
+    throw error_at(stage_.mark, role + ": prompts of " + std::to_string(prompt) +
                                     " and responses of " + std::to_string(response) +
                                     " tokens do not fit its context of " +
                                     std::to_string(model->config().context));
@@ -112,8 +112,7 @@ void StageRun::load_inputs() {
   const agents::Decoder& largest = inputs_.teacher.is_empty() ? inputs_.student : inputs_.teacher;
   inputs_.threads =
       largest.is_empty() ? rl::Threads{rl::core_count(), 1} : threads_of(run_.threads, largest);
-  inputs_.validation =
-      make_examples(stage_.data, /*validation=*/true, /*needs_response=*/true, inputs_.tokenizer);
+  inputs_.validation = make_examples(stage_.data, /*validation=*/true, {}, inputs_.tokenizer);
 }
 
 EvaluationTask StageRun::evaluation_task() const {
@@ -155,7 +154,7 @@ StageResult StageRun::train() {
     throw error_at(stage_.mark, "method \"" + stage_.method.name + "\" needs a teacher");
   }
   inputs_.training = make_examples(stage_.data, /*validation=*/false,
-                                   needs_responses(method.stages.front().agent), inputs_.tokenizer);
+                                   needs_of(method.stages.front().agent), inputs_.tokenizer);
   const EvaluationTask task = evaluation_task();
   StageResult result;
   if (!inputs_.teacher.is_empty()) {
@@ -171,12 +170,15 @@ StageResult StageRun::train() {
                            .max_new_tokens = stage_.train.max_new_tokens > 0
                                                  ? stage_.train.max_new_tokens
                                                  : stage_.data.response_tokens,
-                           .load_model = [this](const std::string& folder) {
-                             ModelConfig model;
-                             model.path = folder;
-                             model.mark = stage_.method.mark;
-                             return load(model, /*frozen=*/true, folder);
-                           }});
+                           .load_model =
+                               [this](const std::string& folder) {
+                                 ModelConfig model;
+                                 model.path = folder;
+                                 model.mark = stage_.method.mark;
+                                 return load(model, /*frozen=*/true, folder);
+                               },
+                           .micro_batch_tokens = micro_batch_tokens(stage_.train),
+                           .judge = method.stages.front().agent.judge});
   const Training training{.domain = domain,
                           .seed = static_cast<uint64_t>(run_.seed),
                           .threads = inputs_.threads,

@@ -45,6 +45,7 @@ LearnerSettings learner_settings(const TrainConfig& train, const rl::Threads& th
     const double share = progress.share(options);
     return rate * rise * fall(static_cast<int64_t>(share * static_cast<double>(kBudgetParts)));
   };
+  settings.peak_learning_rate = train.learning_rate;
   settings.optimizer = {.beta1 = train.betas.at(0),
                         .beta2 = train.betas.at(1),
                         .epsilon = train.epsilon,

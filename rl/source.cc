@@ -260,6 +260,28 @@ Trajectory Judged::collect(const Tensor& episodes, double progress) {
   });
 }
 
+Followed::Followed(std::unique_ptr<Source> source, std::shared_ptr<Follower> follower)
+    : source_(std::move(source)), follower_(std::move(follower)) {}
+
+Trajectory Followed::collect(const Tensor& episodes, double progress) {
+  Trajectory batch = source_->collect(episodes, progress);
+  follower_->follow(batch);
+  return batch;
+}
+
+void Followed::save(State& state) const {
+  State source, follower;
+  source_->save(source);
+  follower_->save(follower);
+  state.put("source", source);
+  state.put("follower", follower);
+}
+
+void Followed::load(const State& state) {
+  source_->load(state.part("source"));
+  follower_->load(state.part("follower"));
+}
+
 Paid::Paid(std::unique_ptr<Source> source, std::vector<Weighted> payers)
     : source_(std::move(source)), payers_(std::move(payers)) {}
 

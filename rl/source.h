@@ -160,6 +160,32 @@ class Paid : public Source {
   std::vector<Weighted> payers_;
 };
 
+/// Changes, in the course of a training, what a prior judges by: other than by learning from it.
+class Follower {
+ public:
+  virtual ~Follower() = default;
+
+  /// Called with everything that was collected, before it is judged.
+  virtual void follow(const Trajectory& collected) = 0;
+
+  virtual void save(State& state) const = 0;
+  virtual void load(const State& state) = 0;
+};
+
+/// Shows a follower everything another source collects.
+class Followed : public Source {
+ public:
+  Followed(std::unique_ptr<Source> source, std::shared_ptr<Follower> follower);
+  Trajectory collect(const Tensor& episodes, double progress) override;
+  void measured(double loss) override { source_->measured(loss); }
+  void save(State& state) const override;
+  void load(const State& state) override;
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::shared_ptr<Follower> follower_;
+};
+
 /// Asks a prior what it thinks of everything another source collects, part by part.
 class Judged : public Source {
  public:

@@ -20,18 +20,31 @@ void collect(Agent& agent, const TrainOptions& options, Progress& progress) {
   progress.updates_since_collect = 0;
 }
 
-// One update of every learner.
-Metrics learn(Agent& agent, const Trajectory& batch, double progress) {
+// Those whose turn the update with the given number (from 0) is.
+std::vector<Learner*> learners_at(const Agent& agent, int64_t update) {
+  const auto count = static_cast<int64_t>(agent.learners.size());
+  const int64_t turn =
+      agent.alternate_every > 0 ? update / agent.alternate_every % count : int64_t{-1};
+  std::vector<Learner*> found;
+  for (int64_t i = 0; i < count; ++i) {
+    if (turn < 0 || turn == i) found.push_back(agent.learners[static_cast<size_t>(i)].get());
+  }
+  return found;
+}
+
+// One update of every learner whose turn it is.
+Metrics learn(Agent& agent, const Trajectory& batch, int64_t update, double progress) {
   Metrics metrics;
   Tensor errors;
-  for (const auto& learner : agent.learners) {
+  const std::vector<Learner*> learners = learners_at(agent, update);
+  for (Learner* learner : learners) {
     const Tensor found = learner->accumulate(batch);
     if (found.defined()) errors = errors.defined() ? errors + found : found;
   }
-  for (const auto& learner : agent.learners) merge(metrics, learner->step(progress));
+  for (Learner* learner : learners) merge(metrics, learner->step(progress));
   agent.memory.update(batch, errors);
-  const bool enough = std::any_of(agent.learners.begin(), agent.learners.end(),
-                                  [](const auto& learner) { return learner->enough(); });
+  const bool enough = std::any_of(learners.begin(), learners.end(),
+                                  [](const Learner* learner) { return learner->enough(); });
   if (enough) agent.memory.forget();
   return metrics;
 }
@@ -80,7 +93,7 @@ void train(Agent& agent, const TrainOptions& options, Progress& progress,
       collect(agent, options, progress);
       continue;
     }
-    const Metrics metrics = learn(agent, *batch, progress.share(options));
+    const Metrics metrics = learn(agent, *batch, progress.updates, progress.share(options));
     progress.trained_steps += batch->mask.sum().item<int64_t>();
     ++progress.updates;
     ++progress.updates_since_collect;

@@ -91,7 +91,9 @@ void Trajectory::validate() const {
   if (memory_row.defined()) expect_shape(memory_row, {b}, "memory_row");
   if (start.defined()) {
     expect_shape(start, {b}, "start");
-    expect_shape(observation, {b, kAny}, "observation");
+    const bool pairs = observation.dim() == 3;  // see rl/pairs.h
+    expect_shape(observation, pairs ? std::vector<int64_t>{b, kAny, 2} : std::vector{b, kAny},
+                 "observation");
   }
   if (actions.ids.defined()) expect_shape(actions.ids, {b, t, kAny}, "actions.ids");
   for (const auto& [name, note] : notes) expect_shape(note, {b, t}, name);

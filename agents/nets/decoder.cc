@@ -208,9 +208,12 @@ void DecoderImpl::check_ids(const Tensor& ids) const {
   }
 }
 
-Tensor DecoderImpl::embed(const Tensor& ids, const Tensor& positions) const {
-  const Tensor tokens =
-      at::embedding(token_embedding_, ids.to(token_embedding_.device())).to(at::kFloat);
+Tensor DecoderImpl::embedded(const Tensor& ids) const {
+  check_ids(ids);
+  return at::embedding(token_embedding_, ids.to(token_embedding_.device())).to(at::kFloat);
+}
+
+Tensor DecoderImpl::with_positions(const Tensor& tokens, const Tensor& positions) const {
   if (!position_embedding_.defined()) return tokens;
   return tokens + at::embedding(position_embedding_, positions).to(at::kFloat);
 }
@@ -222,6 +225,11 @@ Tensor DecoderImpl::apply(const std::vector<Linear>& layers, const Tensor& x) co
     if (layer.bias.defined()) biases.push_back(layer.bias);
   }
   return rl::ops::linear(x, weights, biases);
+}
+
+Tensor DecoderImpl::query_key_value(size_t layer, const Tensor& x) const {
+  const Tensor projected = apply(layers_[layer].query_key_value, x);
+  return modules_ ? modules_->added(layer, x, projected) : projected;
 }
 
 kernels::Normed DecoderImpl::apply(const Norm& norm, const Tensor& residual,
@@ -243,8 +251,12 @@ Tensor DecoderImpl::feed_forward(const Layer& layer, const Tensor& x) const {
 }
 
 Tensor DecoderImpl::forward(const Tensor& ids, int64_t from) {
-  check_ids(ids);
-  const int64_t length = ids.size(1);
+  return forward_embedded(embedded(ids), from);
+}
+
+Tensor DecoderImpl::forward_embedded(const Tensor& tokens, int64_t from) {
+  rl::expect_shape(tokens, {rl::kAny, rl::kAny, config_.width}, "embeddings");
+  const int64_t length = tokens.size(1);
   rl::require(length <= config_.context, "a sequence of " + std::to_string(length) +
                                              " tokens exceeds the context of the decoder, " +
                                              std::to_string(config_.context));
@@ -254,17 +266,19 @@ Tensor DecoderImpl::forward(const Tensor& ids, int64_t from) {
   const auto device = token_embedding_.device();
   const kernels::Rotation rotation =
       rotation_ ? rotation_->upto(length, device) : kernels::Rotation();
-  Tensor residual = embed(
-      ids, rotation_ ? Tensor() : at::arange(length, at::TensorOptions(device).dtype(at::kLong)));
+  Tensor residual = with_positions(
+      tokens,
+      rotation_ ? Tensor() : at::arange(length, at::TensorOptions(device).dtype(at::kLong)));
   Tensor delta;
-  for (const Layer& layer : layers_) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
     const kernels::Normed in = apply(layer.attention_norm, residual, delta);
-    const bool last = &layer == &layers_.back();
+    const bool last = i + 1 == layers_.size();
     const int64_t first = last ? from : 0;
     residual = first == 0 ? in.sum : in.sum.narrow(1, first, length - first);
-    delta = apply({layer.attention_output},
-                  kernels::causal_attention(apply(layer.query_key_value, in.normed),
-                                            layer.attention, rotation, first));
+    delta = apply(
+        {layer.attention_output},
+        kernels::causal_attention(query_key_value(i, in.normed), layer.attention, rotation, first));
     const kernels::Normed middle = apply(layer.feed_forward_norm, residual, delta);
     residual = middle.sum;
     delta = feed_forward(layer, middle.normed);
@@ -275,7 +289,7 @@ Tensor DecoderImpl::forward(const Tensor& ids, int64_t from) {
 Tensor DecoderImpl::forward(const Tensor& ids, KeyValueCache& cache,
                             const std::vector<int64_t>& counts) {
   const at::NoGradGuard no_grad;
-  check_ids(ids);
+  const Tensor tokens = embedded(ids);
   rl::require(ids.size(0) == cache.rows(),
               "ids: expected a row for each of the " + std::to_string(cache.rows()) +
                   " rows of the cache, found " + std::to_string(ids.size(0)));
@@ -294,15 +308,15 @@ Tensor DecoderImpl::forward(const Tensor& ids, KeyValueCache& cache,
                     .clamp_max(config_.context - 1)
                     .to(device);
   }
-  Tensor residual = embed(ids, positions);
+  Tensor residual = with_positions(tokens, positions);
   Tensor delta;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
     const kernels::Normed in = apply(layer.attention_norm, residual, delta);
-    delta = apply({layer.attention_output},
-                  kernels::cached_attention(apply(layer.query_key_value, in.normed),
-                                            layer.attention, rotation, cache.keys(i),
-                                            cache.values(i), cache.lengths(), appended));
+    delta =
+        apply({layer.attention_output},
+              kernels::cached_attention(query_key_value(i, in.normed), layer.attention, rotation,
+                                        cache.keys(i), cache.values(i), cache.lengths(), appended));
     const kernels::Normed middle = apply(layer.feed_forward_norm, in.sum, delta);
     residual = middle.sum;
     delta = feed_forward(layer, middle.normed);
@@ -319,7 +333,19 @@ std::shared_ptr<DecoderImpl> DecoderImpl::copy() const {
     to.value().set_data(original.detach().clone());
     to.value().set_requires_grad(original.requires_grad());
   }
+  if (modules_) copy->modules_ = modules_->copy();
   return copy;
+}
+
+std::shared_ptr<DecoderImpl> DecoderImpl::with_modules(std::shared_ptr<const Lora> modules) const {
+  auto view = std::make_shared<DecoderImpl>(config_, options_);
+  const auto from = named_parameters();
+  for (auto& to : view->named_parameters()) {
+    to.value().set_data(from[to.key()].detach());
+    to.value().set_requires_grad(false);
+  }
+  view->modules_ = std::move(modules);
+  return view;
 }
 
 }  // namespace agents

@@ -10,6 +10,7 @@
 #include "agents/nets/decoder_config.h"
 #include "agents/nets/kernels.h"
 #include "agents/nets/key_value_cache.h"
+#include "agents/nets/lora.h"
 #include "rl/tensor.h"
 
 namespace agents {
@@ -43,6 +44,17 @@ class DecoderImpl : public torch::nn::Module {
   /// and its place (checked where the ids are on the host).
   rl::Tensor forward(const rl::Tensor& ids, int64_t from = 0);
 
+  /// The same from the embeddings of tokens, or from what stands in their place, with gradients into
+  /// them.
+  ///
+  /// @param tokens float32[B, T, D], without positions.
+  rl::Tensor forward_embedded(const rl::Tensor& tokens, int64_t from = 0);
+
+  /// float32[B, T, D], what `forward_embedded` takes for these ids.
+  ///
+  /// @throws std::invalid_argument as `forward`.
+  rl::Tensor embedded(const rl::Tensor& ids) const;
+
   /// The same for T more tokens of the rows of a cache, which grows by them. Without gradients.
   ///
   /// @param ids int64[B, T].
@@ -65,8 +77,13 @@ class DecoderImpl : public torch::nn::Module {
   const DecoderConfig& config() const { return config_; }
   const DecoderOptions& options() const { return options_; }
 
-  /// A decoder with the same parameters, and its own: `Decoder target(decoder->copy())`.
+  /// A decoder with the same parameters and modules, and its own: `Decoder target(decoder->copy())`.
   std::shared_ptr<DecoderImpl> copy() const;
+  /// A decoder over the parameters of this one, which it neither copies nor wants gradients of, with
+  /// modules that this one has not.
+  std::shared_ptr<DecoderImpl> with_modules(std::shared_ptr<const Lora> modules) const;
+  /// Null: none.
+  const std::shared_ptr<const Lora>& modules() const { return modules_; }
 
  private:
   struct Linear {
@@ -94,7 +111,8 @@ class DecoderImpl : public torch::nn::Module {
   void make_gpt2();
   void make_llama();
 
-  rl::Tensor embed(const rl::Tensor& ids, const rl::Tensor& positions) const;
+  rl::Tensor with_positions(const rl::Tensor& tokens, const rl::Tensor& positions) const;
+  rl::Tensor query_key_value(size_t layer, const rl::Tensor& x) const;
   rl::Tensor apply(const std::vector<Linear>& layers, const rl::Tensor& x) const;
   kernels::Normed apply(const Norm& norm, const rl::Tensor& residual,
                         const rl::Tensor& delta) const;
@@ -109,6 +127,7 @@ class DecoderImpl : public torch::nn::Module {
   Norm final_norm_;
   rl::Tensor head_;  // [V, D]
   std::shared_ptr<RotationTable> rotation_;
+  std::shared_ptr<const Lora> modules_;
 };
 TORCH_MODULE(Decoder);
 

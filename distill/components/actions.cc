@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -8,8 +9,19 @@
 namespace distill {
 namespace {
 
-// The temperature at which rewards and losses ask for the teacher's opinion; nothing if none asks for it.
-std::optional<double> asked_temperature(const AgentSpec& spec) {
+using Learners = std::vector<LearnerSpec>;
+
+// Those who learn from what the agent's judge said.
+Learners without_own_judge(const AgentSpec& spec) {
+  Learners found;
+  for (const LearnerSpec& learner : spec.learners) {
+    if (learner.judge.name == "none") found.push_back(learner);
+  }
+  return found;
+}
+
+// The temperature at which rewards and losses ask for a judge's opinion; nothing if none asks for it.
+std::optional<double> asked_temperature(const Learners& learners) {
   std::optional<double> found;
   const auto ask = [&](std::optional<double> temperature, const Mark& mark) {
     if (found && temperature && *found != *temperature) {
@@ -18,7 +30,7 @@ std::optional<double> asked_temperature(const AgentSpec& spec) {
     }
     if (temperature) found = temperature;
   };
-  for (const LearnerSpec& learner : spec.learners) {
+  for (const LearnerSpec& learner : learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
       ask(facts_of(objective.loss).teacher_temperature, objective.loss.options.mark);
       for (const RewardSpec::Term& part : objective.reward.terms) {
@@ -27,6 +39,11 @@ std::optional<double> asked_temperature(const AgentSpec& spec) {
     }
   }
   return found;
+}
+
+bool is_teacher(const ComponentSpec& judge) {
+  return judge.name == "teacher" || judge.name == "adapted_teacher" ||
+         judge.name == "repaired_teacher";
 }
 
 // Every actor but the student asks the teacher.
@@ -41,13 +58,17 @@ bool teacher_acts(const ComponentSpec& source) {
 bool teacher_pays(const AgentSpec& spec) {
   for (const RewardSpec::Term& part : spec.paid.terms) {
     const Value* judge = part.term.options.find("judge");
-    if (judge == nullptr || component(*judge).name == "teacher") return true;
+    if (judge == nullptr || is_teacher(component(*judge))) return true;
   }
   return false;
 }
 
-bool includes_taken(const AgentSpec& spec) {
-  for (const LearnerSpec& learner : spec.learners) {
+bool teaches(const LearnerSpec& learner) {
+  return is_teacher(learner.judge) || learner.trains == "teacher_modules";
+}
+
+bool includes_taken(const Learners& learners) {
+  for (const LearnerSpec& learner : learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
       if (facts_of(objective.loss).includes_taken) return true;
       for (const RewardSpec::Term& part : objective.reward.terms) {
@@ -58,10 +79,33 @@ bool includes_taken(const AgentSpec& spec) {
   return false;
 }
 
+agents::OfferOptions offer_for(const ComponentSpec& actions, const Learners& learners,
+                               uint64_t seed) {
+  agents::OfferOptions offer;
+  offer.temperature = asked_temperature(learners).value_or(1.0);
+  offer.include_taken = includes_taken(learners);
+  if (actions.name == "top_k") {
+    offer.kind = agents::OfferOptions::Kind::top_k;
+    offer.max_actions = bound<TopKOptions>(actions.options).k;
+  } else if (actions.name == "top_p") {
+    const auto found = bound<TopPOptions>(actions.options);
+    offer.kind = agents::OfferOptions::Kind::top_p;
+    offer.max_actions = found.max_actions;
+    offer.p = found.p;
+  } else if (actions.name == "sampled") {
+    offer.kind = agents::OfferOptions::Kind::sampled;
+    offer.max_actions = bound<SampledOptions>(actions.options).draws;
+    offer.seed = seed;
+  } else if (actions.name != "all") {
+    throw ConfigError("there is no action set \"" + actions.name + "\"");
+  }
+  return offer;
+}
+
 // Who writes what is learned from.
 std::set<std::string> writers(const AgentSpec& spec) {
   const ComponentSpec& source = spec.source;
-  if (source.name == "dataset") return {"dataset"};
+  if (source.name == "dataset" || source.name == "mixed_pairs") return {"dataset"};
   if (source.name == "rollout") {
     return {component(bound<RolloutOptions>(source.options).actor).name};
   }
@@ -77,10 +121,12 @@ std::set<std::string> writers(const AgentSpec& spec) {
 }  // namespace
 
 bool is_judged(const AgentSpec& spec) {
-  return spec.actions.name != "all" || asked_temperature(spec).has_value();
+  return spec.actions.name != "all" || asked_temperature(without_own_judge(spec)).has_value();
 }
 
 bool needs_responses(const AgentSpec& spec) { return writers(spec).contains("dataset"); }
+
+bool needs_privileged(const AgentSpec& spec) { return spec.judge.name == "self"; }
 
 std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Context& context) {
   return is_judged(spec) ? context.domain.judge_readout(spec.judge, make_offer(spec, context.seed))
@@ -88,30 +134,17 @@ std::shared_ptr<const rl::Readout> prior_readout(const AgentSpec& spec, const Co
 }
 
 bool needs_teacher(const AgentSpec& spec) {
-  return writers(spec).contains("teacher") || teacher_acts(spec.source) || is_judged(spec) ||
-         teacher_pays(spec);
+  return writers(spec).contains("teacher") || teacher_acts(spec.source) || teacher_pays(spec) ||
+         (is_judged(spec) && is_teacher(spec.judge)) ||
+         std::any_of(spec.learners.begin(), spec.learners.end(), teaches);
 }
 
 agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed) {
-  agents::OfferOptions offer;
-  offer.temperature = asked_temperature(spec).value_or(1.0);
-  offer.include_taken = includes_taken(spec);
-  if (spec.actions.name == "top_k") {
-    offer.kind = agents::OfferOptions::Kind::top_k;
-    offer.max_actions = bound<TopKOptions>(spec.actions.options).k;
-  } else if (spec.actions.name == "top_p") {
-    const auto found = bound<TopPOptions>(spec.actions.options);
-    offer.kind = agents::OfferOptions::Kind::top_p;
-    offer.max_actions = found.max_actions;
-    offer.p = found.p;
-  } else if (spec.actions.name == "sampled") {
-    offer.kind = agents::OfferOptions::Kind::sampled;
-    offer.max_actions = bound<SampledOptions>(spec.actions.options).draws;
-    offer.seed = seed;
-  } else if (spec.actions.name != "all") {
-    throw ConfigError("there is no action set \"" + spec.actions.name + "\"");
-  }
-  return offer;
+  return offer_for(spec.actions, without_own_judge(spec), seed);
+}
+
+agents::OfferOptions make_offer(const AgentSpec& spec, const LearnerSpec& learner, uint64_t seed) {
+  return offer_for(spec.actions, {learner}, seed);
 }
 
 }  // namespace distill

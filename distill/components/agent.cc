@@ -28,6 +28,16 @@ rl::Rows rows_of(const std::string& name) {
   return name == "second" ? rl::Rows::kSecond : rl::Rows::kAll;
 }
 
+// The run's schedule, with another height where the learner has a learning rate of its own.
+std::function<double(int64_t)> schedule_of(const LearnerSpec& spec,
+                                           const LearnerSettings& settings) {
+  if (!spec.learning_rate) return settings.learning_rate;
+  return [schedule = settings.learning_rate,
+          factor = *spec.learning_rate / settings.peak_learning_rate](int64_t step) {
+    return factor * schedule(step);
+  };
+}
+
 // Objectives are told apart in metrics: a loss that is there already gets a number.
 std::string name_among(const std::vector<rl::Objective>& others, const std::string& loss) {
   std::string name = loss;
@@ -39,8 +49,8 @@ std::string name_among(const std::vector<rl::Objective>& others, const std::stri
   return name;
 }
 
-std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context& context,
-                                          const LearnerSettings& settings) {
+std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const AgentSpec& agent,
+                                          const Context& context, const LearnerSettings& settings) {
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
     const std::string loss = objective.loss.name;
@@ -51,15 +61,18 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
                           .reward = make_reward(objective.reward),
                           .rows = rows_of(objective.rows)});
   }
-  LearnerSettings options = settings;
+  rl::LearnerOptions options = settings;
   options.name = spec.trains;
+  options.learning_rate = schedule_of(spec, settings);
   options.average = average_of(spec);
   if (spec.target.name == "copy") {
     options.target_copy_every = bound<CopyTargetOptions>(spec.target.options).every;
   } else if (spec.target.name == "average") {
     options.target_average = bound<AverageTargetOptions>(spec.target.options).share;
   }
-  if (spec.judge.name != "none") options.judge = context.domain.judge(spec.judge, {});
+  if (spec.judge.name != "none") {
+    options.judge = context.domain.judge(spec.judge, make_offer(agent, spec, context.seed));
+  }
   return std::make_unique<rl::Learner>(context.domain.model(spec.trains), std::move(objectives),
                                        options);
 }
@@ -86,10 +99,12 @@ rl::ReplayOptions make_memory(const ComponentSpec& spec) {
 
 rl::Agent make_agent(const AgentSpec& spec, const Context& context,
                      const LearnerSettings& settings) {
-  rl::Agent agent{
-      make_source(spec, context), rl::ReplayBuffer(make_memory(spec.memory), context.seed), {}};
+  rl::Agent agent{make_source(spec, context),
+                  rl::ReplayBuffer(make_memory(spec.memory), context.seed),
+                  {},
+                  spec.alternate_every};
   for (const LearnerSpec& learner : spec.learners) {
-    agent.learners.push_back(make_learner(learner, context, settings));
+    agent.learners.push_back(make_learner(learner, spec, context, settings));
   }
   return agent;
 }

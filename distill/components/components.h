@@ -26,7 +26,9 @@ struct Context {
 };
 
 /// What a learner needs beyond its specification.
-using LearnerSettings = rl::LearnerOptions;
+struct LearnerSettings : rl::LearnerOptions {
+  double peak_learning_rate = 0;  // what `learning_rate` rises to and falls from
+};
 
 rl::RewardTerm make_reward_term(const ComponentSpec& spec);
 /// The cross-entropy to a target between policy and teacher, at a teacher's share t of it.
@@ -45,6 +47,8 @@ int64_t episodes_per_collect(const AgentSpec& spec);
 /// @param seed of sets that are drawn.
 /// @throws ConfigError where rewards ask for different temperatures.
 agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed);
+/// The same of a judge that one learner alone asks.
+agents::OfferOptions make_offer(const AgentSpec& spec, const LearnerSpec& learner, uint64_t seed);
 
 /// Whether anything in the agent asks for a teacher.
 bool needs_teacher(const AgentSpec& spec);
@@ -54,6 +58,9 @@ bool is_judged(const AgentSpec& spec);
 
 /// Whether the agent learns from written answers, so that examples must have them.
 bool needs_responses(const AgentSpec& spec);
+
+/// Whether the agent's judge reads a privileged text, so that examples must have one.
+bool needs_privileged(const AgentSpec& spec);
 
 /// The read-out of the teacher's hidden states that a replayed episode holds; null where the sets are
 /// reduced or nobody judges.

@@ -30,12 +30,24 @@ class Domain {
   virtual std::shared_ptr<const rl::Prior> judge(const ComponentSpec& judge,
                                                  const agents::OfferOptions& offer) const = 0;
 
+  /// What changes that judge between collections; null where nothing does.
+  virtual std::shared_ptr<rl::Follower> follower(const ComponentSpec& judge) const {
+    (void)judge;
+    return nullptr;
+  }
+
   /// The read-out of the prior features that a judge hands out; null where it hands out none.
   virtual std::shared_ptr<const rl::Readout> judge_readout(
       const ComponentSpec& judge, const agents::OfferOptions& offer) const = 0;
 
   /// Episodes that are there already: written answers, or what the teacher has once played.
   virtual std::unique_ptr<rl::Source> dataset() const = 0;
+
+  /// Pairs of the dataset's episodes to be mixed (rl/pairs.h).
+  ///
+  /// @param beta_shape of their shares; 0: each with itself.
+  /// @throws ConfigError where observations cannot be mixed.
+  virtual std::unique_ptr<rl::Source> pairs(double beta_shape) const;
 
   /// Whole episodes played by the student or by the teacher.
   virtual std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const = 0;

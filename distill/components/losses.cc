@@ -5,6 +5,7 @@
 #include "rl/losses/contrast.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
+#include "rl/losses/pair_likelihood.h"
 #include "rl/losses/policy_gradient.h"
 #include "rl/losses/taid.h"
 #include "rl/losses/td.h"
@@ -15,6 +16,11 @@ namespace {
 std::unique_ptr<rl::Loss> make_imitation(const Options& options) {
   const auto found = bound<WeighedImitationOptions>(options);
   return std::make_unique<rl::Imitation>(rl::ImitationOptions{.importance = found.importance});
+}
+
+std::unique_ptr<rl::Loss> make_pair_likelihood(const Options& options) {
+  static_cast<void>(bound<PairLikelihoodOptions>(options));
+  return std::make_unique<rl::PairLikelihood>();
 }
 
 std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
@@ -119,6 +125,7 @@ struct LossEntry {
 constexpr LossEntry kLosses[] = {
     {"contrast", make_contrast},
     {"imitation", make_imitation},
+    {"pair_likelihood", make_pair_likelihood},
     {"policy_gradient", make_policy_gradient},
     {"soft_td", make_soft_td},
     {"taid", make_taid},

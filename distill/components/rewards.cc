@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/compared.h"
@@ -128,6 +130,18 @@ rl::RewardTerm make_log_prior(const Options& options) {
   };
 }
 
+rl::RewardTerm make_mse_logits(const Options& options) {
+  static_cast<void>(bound<MseLogitsOptions>(options));
+  return [](const rl::Opinion& opinion) {
+    const rl::ActionSet& actions = opinion.actions();
+    if (!actions.prior_features.defined()) {
+      throw std::invalid_argument("mse_logits needs the teacher's logits of all actions");
+    }
+    const rl::Tensor prior = actions.prior_readout->logits(actions.prior_features);
+    return (opinion.all_logits() - prior).square().mean(-1);
+  };
+}
+
 struct RewardEntry {
   const char* name;
   rl::RewardTerm (*make)(const Options&);
@@ -140,6 +154,7 @@ constexpr RewardEntry kRewards[] = {
     {"jsd", make_jsd},
     {"log_likelihood", make_log_likelihood},
     {"log_prior", make_log_prior},
+    {"mse_logits", make_mse_logits},
     {"overlapping", make_overlapping},
     {"ranking", make_ranking},
     {"reverse_kl", make_reverse_kl},

@@ -90,17 +90,21 @@ std::unique_ptr<rl::Source> make_adaptive_mix(const Options& options, const Cont
       context.seed);
 }
 
+std::unique_ptr<rl::Source> make_mixed_pairs(const Options& options, const Context& context) {
+  const auto found = bound<MixedPairsOptions>(options);
+  return std::make_unique<rl::Mix>(
+      context.domain.pairs(0), context.domain.pairs(found.beta_shape),
+      [share = found.mixed_share](double) { return share; }, /*per_row=*/true, context.seed);
+}
+
 struct SourceEntry {
   const char* name;
   std::unique_ptr<rl::Source> (*make)(const Options&, const Context&);
 };
 
 constexpr SourceEntry kSources[] = {
-    {"adaptive_mix", make_adaptive_mix},
-    {"dataset", make_dataset},
-    {"mix", make_mix},
-    {"pairs", make_pairs},
-    {"rollout", make_rollout},
+    {"adaptive_mix", make_adaptive_mix}, {"dataset", make_dataset}, {"mix", make_mix},
+    {"mixed_pairs", make_mixed_pairs},   {"pairs", make_pairs},     {"rollout", make_rollout},
     {"segments", make_segments},
 };
 
@@ -129,6 +133,9 @@ std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& co
     source = std::make_unique<rl::Paid>(std::move(source), std::move(payers));
   }
   if (!is_judged(spec)) return source;
+  if (auto follower = context.domain.follower(spec.judge)) {
+    source = std::make_unique<rl::Followed>(std::move(source), std::move(follower));
+  }
   return std::make_unique<rl::Judged>(
       std::move(source), context.domain.judge(spec.judge, make_offer(spec, context.seed)),
       context.threads, context.micro_batch_tokens);

@@ -3,8 +3,13 @@
 #include <utility>
 
 #include "agents/actors/mixture.h"
+#include "agents/moving_average.h"
+#include "agents/privileged_teacher.h"
+#include "agents/teacher_repair.h"
 #include "envs/token/example_loader.h"
+#include "envs/token/paired_source.h"
 #include "envs/token/token_environment.h"
+#include "rl/random.h"
 #include "rl/torch.h"
 
 namespace distill {
@@ -22,7 +27,33 @@ agents::SpeculativeOptions speculative_of(const SpeculativeActorOptions& options
   return {options.k, options.decay_tokens, student, sampling_of(options.replace)};
 }
 
-TextDomain::TextDomain(TextDomainOptions options) : options_(std::move(options)) {}
+TextDomain::TextDomain(TextDomainOptions options) : options_(std::move(options)) {
+  const ComponentSpec& judge = options_.judge;
+  if (judge.name == "adapted_teacher") {
+    add_modules(bound<AdaptedTeacherOptions>(judge.options));
+  } else if (judge.name == "repaired_teacher") {
+    const auto found = bound<RepairedTeacherOptions>(judge.options);
+    if (found.update == "modules") {
+      add_modules(found.modules);
+    } else {
+      adapted_teacher_ = agents::Decoder(options_.teacher->copy());
+    }
+  } else if (judge.name == "self") {
+    const bool live = bound<SelfJudgeOptions>(judge.options).teacher == "live";
+    self_ = live ? options_.student : agents::Decoder(options_.student->copy());
+  }
+}
+
+void TextDomain::add_modules(const AdaptedTeacherOptions& options) {
+  const agents::Decoder& teacher = options_.teacher;
+  modules_ = std::make_shared<agents::Lora>(
+      teacher->config(),
+      agents::LoraOptions{.rank = options.rank,
+                          .scale = options.scale,
+                          .seed = rl::role_key(options_.seed, "teacher modules")},
+      teacher->head_weight().device());
+  adapted_teacher_ = agents::Decoder(teacher->with_modules(modules_));
+}
 
 // All sources of an agent see the examples in the same order.
 envs::ExampleOf TextDomain::shuffled() const {
@@ -33,6 +64,9 @@ envs::ExampleOf TextDomain::shuffled() const {
 
 std::shared_ptr<rl::PolicyModel> TextDomain::model(const std::string& name) const {
   if (name == "student") return std::make_shared<agents::LanguageModel>(options_.student);
+  if (name == "teacher_modules" && modules_) {
+    return std::make_shared<agents::ModulesModel>(adapted_teacher_);
+  }
   throw has_no("text", "model", name);
 }
 
@@ -46,30 +80,46 @@ agents::Decoder TextDomain::reference(const std::string& folder) const {
   return model;
 }
 
-std::shared_ptr<agents::LmTeacher> TextDomain::lm_judge(const ComponentSpec& judge,
-                                                        const agents::OfferOptions& offer) const {
-  if (judge.name == "teacher") {
-    return std::make_shared<agents::LmTeacher>(options_.teacher, offer);
-  }
-  if (judge.name == "student") {
-    return std::make_shared<agents::LmTeacher>(options_.student, offer);
-  }
-  if (judge.name == "reference") {
-    const auto found = bound<ReferenceJudgeOptions>(judge.options);
-    return std::make_shared<agents::LmTeacher>(reference(found.path), offer);
-  }
+agents::Decoder TextDomain::judging(const ComponentSpec& judge) const {
+  if (judge.name == "teacher") return options_.teacher;
+  if (judge.name == "student") return options_.student;
+  if (judge.name == "reference") return reference(bound<ReferenceJudgeOptions>(judge.options).path);
+  const bool adapts = judge.name == "adapted_teacher" || judge.name == "repaired_teacher";
+  if (adapts && !adapted_teacher_.is_empty()) return adapted_teacher_;
+  if (judge.name == "self" && !self_.is_empty()) return self_;
   throw has_no("text", "judge", judge);
 }
 
 std::shared_ptr<const rl::Prior> TextDomain::judge(const ComponentSpec& judge,
                                                    const agents::OfferOptions& offer) const {
-  return lm_judge(judge, offer);
+  if (judge.name != "self") return std::make_shared<agents::LmTeacher>(judging(judge), offer);
+  return std::make_shared<agents::PrivilegedTeacher>(
+      judging(judge), offer,
+      [example_of = shuffled()](int64_t episode) { return example_of(episode).privileged_prompt; });
+}
+
+std::shared_ptr<rl::Follower> TextDomain::follower(const ComponentSpec& judge) const {
+  if (judge.name == "repaired_teacher") {
+    const auto found = bound<RepairedTeacherOptions>(judge.options);
+    return std::make_shared<agents::TeacherRepair>(
+        judging(judge), options_.student, modules_,
+        agents::RepairOptions{.threshold = found.saliency_threshold,
+                              .below = found.repair_below,
+                              .keep = found.keep,
+                              .every = found.alternate_every,
+                              .micro_batch_tokens = options_.micro_batch_tokens,
+                              .threads = options_.threads});
+  }
+  if (judge.name != "self") return nullptr;
+  const auto found = bound<SelfJudgeOptions>(judge.options);
+  if (found.teacher != "average") return nullptr;
+  return std::make_shared<agents::MovingAverage>(self_, options_.student, found.average_share);
 }
 
 std::shared_ptr<const rl::Readout> TextDomain::judge_readout(
     const ComponentSpec& judge, const agents::OfferOptions& offer) const {
   if (offer.kind != agents::OfferOptions::Kind::all) return nullptr;
-  return lm_judge(judge, offer)->readout();
+  return agents::LmTeacher(judging(judge), offer).readout();
 }
 
 std::unique_ptr<rl::Source> TextDomain::dataset() const {
@@ -98,6 +148,14 @@ std::unique_ptr<rl::Actor> TextDomain::make_actor(const ComponentSpec& actor,
   return std::make_unique<agents::LanguageModelActor>(
       actor.name == "student" ? options_.student : options_.teacher, sampling, longest,
       options_.seed, actor.name);
+}
+
+std::unique_ptr<rl::Source> Domain::pairs(double) const {
+  throw ConfigError("source mixed_pairs: only the embeddings of text are mixed");
+}
+
+std::unique_ptr<rl::Source> TextDomain::pairs(double beta_shape) const {
+  return std::make_unique<envs::PairedSource>(shuffled(), beta_shape, options_.seed);
 }
 
 std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) const {

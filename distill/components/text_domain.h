@@ -27,6 +27,8 @@ struct TextDomainOptions {
   int64_t max_new_tokens = 0;    // of a rollout
   /// A further model that is only read, from a folder.
   std::function<agents::Decoder(const std::string& folder)> load_model;
+  int64_t micro_batch_tokens = 4096;
+  ComponentSpec judge = "teacher";  // the agent's: what it needs beside the models is made once
 };
 
 class TextDomain : public Domain {
@@ -36,21 +38,26 @@ class TextDomain : public Domain {
   std::shared_ptr<rl::PolicyModel> model(const std::string& name) const override;
   std::shared_ptr<const rl::Prior> judge(const ComponentSpec& judge,
                                          const agents::OfferOptions& offer) const override;
+  std::shared_ptr<rl::Follower> follower(const ComponentSpec& judge) const override;
   std::shared_ptr<const rl::Readout> judge_readout(
       const ComponentSpec& judge, const agents::OfferOptions& offer) const override;
   std::unique_ptr<rl::Source> dataset() const override;
+  std::unique_ptr<rl::Source> pairs(double beta_shape) const override;
   std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const override;
   std::unique_ptr<rl::Source> segments(const SegmentsOptions& options) const override;
 
  private:
+  void add_modules(const AdaptedTeacherOptions& options);
   envs::ExampleOf shuffled() const;
   agents::Decoder reference(const std::string& folder) const;
   std::unique_ptr<rl::Actor> make_actor(const ComponentSpec& actor,
                                         const agents::SamplingOptions& sampling) const;
-  std::shared_ptr<agents::LmTeacher> lm_judge(const ComponentSpec& judge,
-                                              const agents::OfferOptions& offer) const;
+  agents::Decoder judging(const ComponentSpec& judge) const;
 
   TextDomainOptions options_;
+  std::shared_ptr<agents::Lora> modules_;     // null: the agent's judge has none
+  agents::Decoder adapted_teacher_{nullptr};  // the teacher as it becomes; empty: it stays as it is
+  agents::Decoder self_{nullptr};             // of the judge `self`; empty: there is none
   mutable std::map<std::string, agents::Decoder> references_;  // by folder
 };
 

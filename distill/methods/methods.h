@@ -3,6 +3,10 @@
 /// One file per method. Each takes the options of the run file's `method` and gives the
 /// specification; docs/methods.md has the equations.
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "distill/component_options.h"
 #include "distill/options.h"
 #include "distill/spec.h"
@@ -13,6 +17,7 @@ MethodSpec a2c(const Options& options);
 MethodSpec ab_kd(const Options& options);
 MethodSpec akl(const Options& options);
 MethodSpec bellman(const Options& options);
+MethodSpec collaborative(const Options& options);
 MethodSpec custom(const Options& options);
 MethodSpec distillm(const Options& options);
 MethodSpec distillm2(const Options& options);
@@ -27,16 +32,31 @@ MethodSpec iq_learn(const Options& options);
 MethodSpec kd(const Options& options);
 MethodSpec llmr(const Options& options);
 MethodSpec minillm(const Options& options);
+MethodSpec mix_kd(const Options& options);
 MethodSpec on_policy(const Options& options);
+MethodSpec online_teacher(const Options& options);
 MethodSpec ppo(const Options& options);
 MethodSpec ranking(const Options& options);
 MethodSpec reinforce(const Options& options);
 MethodSpec rloo(const Options& options);
+MethodSpec self_distill(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
 MethodSpec sparse_sampling(const Options& options);
 MethodSpec speculative(const Options& options);
 MethodSpec sqil(const Options& options);
 MethodSpec taid(const Options& options);
+
+/// What a student and the modules of its teacher learn from each other; see online_teacher.
+struct OnlineLearning {
+  std::string divergence;
+  double temperature;
+  double alpha;
+  std::optional<double> teacher_learning_rate;
+  Options imitation;
+};
+
+/// The student's learner, then that of the modules.
+std::vector<LearnerSpec> online_learners(const OnlineLearning& online);
 
 }  // namespace distill

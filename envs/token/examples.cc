@@ -3,6 +3,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "envs/token/text_file.h"
@@ -60,6 +61,7 @@ void check_options(const ExampleOptions& options, const Tokenizer& tokenizer) {
   positive(options.prompt_tokens, "prompt_tokens");
   positive(options.response_tokens, "response_tokens");
   positive(options.max_prompt_tokens, "max_prompt_tokens");
+  positive(options.max_privileged_tokens, "max_privileged_tokens");
   positive(options.max_response_tokens, "max_response_tokens");
   const double fraction = options.validation_fraction;
   if (!(fraction >= 0 && fraction <= 1)) {
@@ -137,16 +139,48 @@ struct Examples::State {
       return {Verdict::kOtherPart, {}, {}};
     }
     if (record.prompt.empty()) return {Verdict::kEmptyPrompt, "the prompt is empty", {}};
-    if (const auto length = length_beyond_limit(record.prompt)) {
-      return {Verdict::kLongPrompt,
-              "the prompt has " + std::to_string(*length) + " tokens, more than " +
-                  std::to_string(options.max_prompt_tokens),
-              {}};
+    if (const auto found = too_long(record.prompt, "the prompt", options.max_prompt_tokens)) {
+      return *found;
     }
-    return {};
+    if (options.keys.privileged.empty()) return {};
+    if (record.privileged.empty()) {
+      throw std::invalid_argument("\"" + options.keys.privileged + "\": the text is empty");
+    }
+    const auto found = too_long(privileged_prompt(record), "the prompt with its privileged text",
+                                options.max_privileged_tokens);
+    return found ? *found : Checked();
+  }
+
+  std::optional<Checked> too_long(const std::string& prompt, const std::string& what,
+                                  int64_t limit) const {
+    const auto length = length_beyond(prompt, static_cast<size_t>(limit));
+    if (!length) return std::nullopt;
+    return Checked{
+        Verdict::kLongPrompt,
+        what + " has " + std::to_string(*length) + " tokens, more than " + std::to_string(limit),
+        {}};
+  }
+
+  // The template with both texts in their places; what the texts hold is no template.
+  std::string privileged_prompt(const Record& record) const {
+    const std::pair<std::string_view, std::string_view> texts[] = {
+        {"{privileged}", record.privileged}, {"{prompt}", record.prompt}};
+    std::string result;
+    for (std::string_view rest = options.privileged_template; !rest.empty();) {
+      const auto here = std::find_if(std::begin(texts), std::end(texts), [&](const auto& text) {
+        return rest.starts_with(text.first);
+      });
+      result += here == std::end(texts) ? rest.substr(0, 1) : here->second;
+      rest.remove_prefix(here == std::end(texts) ? 1 : here->first.size());
+    }
+    return result;
   }
 
   Checked check_document(std::string_view text) const {
+    if (!options.keys.privileged.empty()) {
+      throw std::invalid_argument("a plain text has no \"" + options.keys.privileged +
+                                  "\"; records of a jsonl file have");
+    }
     expect_utf8(text, "document");
     if (!wanted(options, text_hash(text))) return {Verdict::kOtherPart, {}, {}};
     const std::vector<int64_t> document = with_eos(tokenizer->encode(text, true));
@@ -154,9 +188,8 @@ struct Examples::State {
   }
 
   // A token stands for at least one byte: few bytes need no tokenising.
-  std::optional<size_t> length_beyond_limit(const std::string& prompt) const {
+  std::optional<size_t> length_beyond(const std::string& prompt, size_t limit) const {
     constexpr size_t kMostAdded = 8;  // BOS, prefix blanks
-    const auto limit = static_cast<size_t>(options.max_prompt_tokens);
     if (prompt.size() + kMostAdded <= limit) return std::nullopt;
     const size_t length = prompt_ids(prompt).size();
     return length > limit ? std::optional<size_t>(length) : std::nullopt;
@@ -232,14 +265,20 @@ struct Examples::State {
     const std::string_view text = files[item.file].text;
     const Record record = parse_record(text.substr(item.start, item.length), options.keys);
     Example result;
-    result.prompt = prompt_ids(record.prompt);
-    const auto limit = static_cast<size_t>(options.max_prompt_tokens);
-    if (result.prompt.size() > limit) {  // keeps the end, which the answer follows
-      result.prompt.erase(result.prompt.begin(),
-                          result.prompt.end() - static_cast<std::ptrdiff_t>(limit));
+    result.prompt = end_of(prompt_ids(record.prompt), options.max_prompt_tokens);
+    if (!options.keys.privileged.empty()) {
+      result.privileged_prompt =
+          end_of(prompt_ids(privileged_prompt(record)), options.max_privileged_tokens);
     }
     if (record.has_response) result.response = response_ids(record.response);
     return result;
+  }
+
+  // The end of a prompt, which the answer follows.
+  static std::vector<int64_t> end_of(std::vector<int64_t> ids, int64_t limit) {
+    const auto size = static_cast<int64_t>(ids.size());
+    if (size > limit) ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(limit));
+    return ids;
   }
 
   std::vector<int64_t> prompt_ids(const std::string& prompt) const {

@@ -16,6 +16,8 @@ struct Example {
   std::vector<int64_t> response;  // empty where a record has none
   bool ended = false;             // the last id of the response is EOS: complete, not cut
   std::string where;              // "file:line", for messages
+  /// The prompt as a teacher reads it who sees a privileged text; empty where none is asked for.
+  std::vector<int64_t> privileged_prompt = {};
 };
 
 /// What to do with a record that cannot be used.
@@ -33,14 +35,17 @@ struct ExampleOptions {
 
   RecordKeys keys = {};
   bool needs_response = true;  // whether a record without a written answer is an error
+  /// Where `keys` name a privileged text: what becomes of it and the prompt.
+  std::string privileged_template = "{privileged}\n\n{prompt}";
 
   std::string separator =
       {};  // between the documents of a plain text; "" for one document per file
   int64_t prompt_tokens = 64;    // a document is cut into windows of a prompt ...
   int64_t response_tokens = 64;  // ... and its continuation
 
-  int64_t max_prompt_tokens = 1024;    // of a record
-  int64_t max_response_tokens = 1024;  // EOS included; longer answers are cut and not ended
+  int64_t max_prompt_tokens = 1024;      // of a record
+  int64_t max_privileged_tokens = 1024;  // of a prompt with its privileged text
+  int64_t max_response_tokens = 1024;    // EOS included; longer answers are cut and not ended
 
   OnError on_error = OnError::kFail;      // malformed records, invalid UTF-8
   OnError empty_prompt = OnError::kFail;  // a prompt without text
@@ -66,7 +71,8 @@ struct ExampleReport {
 /// May be used from several threads at once.
 class Examples {
  public:
-  /// @throws std::invalid_argument "file:line: ..." for a record that may not be skipped, and where
+  /// @throws std::invalid_argument "file:line: ..." for a record that may not be skipped, for a plain text
+  ///   where privileged texts are asked for, and where
   ///   no example is left or the tokenizer names no EOS; std::runtime_error for unreadable files.
   Examples(ExampleOptions options, std::shared_ptr<const Tokenizer> tokenizer);
   ~Examples();

@@ -53,6 +53,14 @@ Record conversation(const json& messages, const std::string& key) {
   return record;
 }
 
+Record prompt_and_response(const json& object, const RecordKeys& keys) {
+  Record record;
+  record.prompt = text_at(object, keys.prompt);
+  record.has_response = object.contains(keys.response);
+  if (record.has_response) record.response = text_at(object, keys.response);
+  return record;
+}
+
 TextSpan trimmed(std::string_view text, TextSpan span) {
   const std::string_view part = text.substr(span.start, span.length);
   const size_t first = std::min(part.find_first_not_of(kBlanks), part.size());
@@ -85,13 +93,10 @@ Record parse_record(std::string_view line, const RecordKeys& keys) {
   if (!object.is_object()) {
     throw std::invalid_argument(std::string("expected an object, found ") + object.type_name());
   }
-  if (!object.contains(keys.prompt) && object.contains(keys.messages)) {
-    return conversation(object.at(keys.messages), keys.messages);
-  }
-  Record record;
-  record.prompt = text_at(object, keys.prompt);
-  record.has_response = object.contains(keys.response);
-  if (record.has_response) record.response = text_at(object, keys.response);
+  const bool talks = !object.contains(keys.prompt) && object.contains(keys.messages);
+  Record record = talks ? conversation(object.at(keys.messages), keys.messages)
+                        : prompt_and_response(object, keys);
+  if (!keys.privileged.empty()) record.privileged = text_at(object, keys.privileged);
   return record;
 }
 

@@ -12,17 +12,19 @@ struct RecordKeys {
   std::string prompt = "prompt";
   std::string response = "response";
   std::string messages = "messages";  // [{"role": ..., "content": ...}, ...]
+  std::string privileged = "";        // what only a teacher may read; empty: nothing is read
 };
 
 /// A prompt and perhaps its written answer, as text.
 struct Record {
-  std::string prompt, response;
+  std::string prompt, response, privileged;
   bool has_response = false;
 };
 
 /// Reads one line of jsonl. A record has either a prompt (and perhaps a response) or messages, of
 /// which the last one by the assistant is the response and those before it the prompt, each as
-/// "role:\ncontent\n\n" and followed by "assistant:\n".
+/// "role:\ncontent\n\n" and followed by "assistant:\n". Where a key of a privileged text is named, the
+/// record must have it.
 ///
 /// @throws std::invalid_argument for malformed JSON, invalid UTF-8, a missing key or a wrong type.
 Record parse_record(std::string_view line, const RecordKeys& keys);

@@ -56,6 +56,20 @@ TEST(Combinations, NeedWhoActedForAPolicyGradient) {
       "policy_gradient, baseline: none}}]}]"));
 }
 
+TEST(Combinations, NeedMixturesForTheLikelihoodOfBothTexts) {
+  expect_refused("learners: [{objectives: [{loss: pair_likelihood}]}]", "source mixed_pairs");
+  expect_refused(
+      "source: mixed_pairs\nlearners: [{objectives: [{rows: second, loss: {name: policy_gradient, "
+      "baseline: none}}]}]",
+      "source mixed_pairs holds written episodes");
+}
+
+TEST(Combinations, NeedAllLogitsToCompareThem) {
+  expect_refused(
+      "actions: top_k\nlearners: [{objectives: [{loss: imitation, reward: [{term: mse_logits}]}]}]",
+      "reward mse_logits compares the logits of the whole vocabulary: actions all");
+}
+
 TEST(Combinations, NeedClippingOfStaleSteps) {
   expect_refused(
       "source: rollout\nmemory: replay\n"
@@ -86,7 +100,7 @@ TEST(Combinations, NeedAMixtureForSomeOfItsRows) {
   expect_refused(
       "source: rollout\n"
       "learners: [{objectives: [{rows: first, reward: [{term: log_likelihood}]}]}]",
-      "rows: first goes with a source of two: mix, adaptive_mix or pairs");
+      "rows: first goes with a source of two: mix, adaptive_mix, mixed_pairs or pairs");
 }
 
 TEST(Combinations, NeedSomebodyWhoIsPaid) {

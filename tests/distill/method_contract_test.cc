@@ -28,12 +28,13 @@ struct Trial {
     forward_kl,  // of whole answers, to at most `share` of what it was
     reverse_kl,
     written_kl,  // forward_kl of what the text holds
+    told_kl,     // forward_kl to the teacher after the letter that the text tells
     likelihood,  // the teacher's of the student's answers, up to `share` of the way left to the best
     mean_return,  // the best there is
   };
   std::string method;         // the value of `method:` without the name
   std::string train = kLong;  // steps and batch size
-  std::string student = "";   // chain: the value of `student:`
+  std::string student = "";   // the value of `student:`; letters: empty, of random weights
   World world = World::letters;
   Goal goal = Goal::forward_kl;
   double share = 0.05;
@@ -42,6 +43,8 @@ struct Trial {
 
 const std::string kActor = "{config: {hidden: [16], value_head: true}}";
 const std::string kValues = "{config: {hidden: [16]}}";
+// Of the letters: the student begins as the teacher.
+const std::string kTeacher = "teacher";
 
 Trial in_chain(const std::string& method, const std::string& train, const std::string& student) {
   return {method, train, student, Trial::World::chain, Trial::Goal::mean_return, 0};
@@ -59,6 +62,7 @@ const std::map<std::string, Trial>& trials() {
   static const std::map<std::string, Trial> all = {
       {"a2c", in_chain("worlds: 8, steps: 16, gamma: 0.9", "steps: 200", kActor)},
       {"bellman", in_letters("alpha: 5.0, tail: lump", Goal::written_kl, 0.2)},
+      {"collaborative", in_letters("alternate_every: 2", Goal::written_kl, 0.2)},
       {"custom", in_letters("", Goal::written_kl, 0.1)},
       {"distillm", in_letters("", Goal::forward_kl, 0.05, ", evaluate_every: 3")},
       {"dqn", in_chain("worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
@@ -71,10 +75,14 @@ const std::map<std::string, Trial>& trials() {
       {"iq_learn", in_letters("capacity: 1500, alpha: 50.0", Goal::written_kl, 0.2)},
       {"llmr", in_letters("", Goal::likelihood, 0.3)},
       {"minillm", in_letters("", Goal::reverse_kl, 0.2)},
+      {"mix_kd", in_letters("", Goal::written_kl, 0.2)},
+      {"online_teacher", in_letters("", Goal::written_kl, 0.2)},
       {"on_policy", in_letters("", Goal::reverse_kl, 0.2)},
       {"ppo", in_chain("worlds: 8, steps: 32, gamma: 0.9", "steps: 120, batch_size: 4", kActor)},
       {"reinforce", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
       {"rloo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
+      {"self_distill",
+       {.method = "top_k: 0, top_p: 1", .student = kTeacher, .goal = Goal::told_kl, .share = 0.1}},
       {"seq_kd", in_letters("", Goal::forward_kl, 0.12)},
       {"sft", in_letters("", Goal::written_kl, 0.1)},
       {"speculative",
@@ -143,9 +151,12 @@ class MethodContract : public testing::TestWithParam<MethodEntry> {
     return config(output,
                   "data: {train: {files: [" + letters_->text() + "]}, validation: {files: [" +
                       letters_->text() +
-                      "]}, prompt_tokens: 4, response_tokens: 3}\n"
+                      "]}, prompt_tokens: 4, response_tokens: 3, privileged_key: told, "
+                      "privileged_template: \"{privileged}\", privileged_tokens: 4}\n"
                       "teacher: {path: " +
-                      letters_->teacher() + "}\nstudent: " + toy::LettersWorld::student_config() +
+                      letters_->teacher() + "}\nstudent: " +
+                      (trial_.student == kTeacher ? "{path: " + letters_->teacher() + "}"
+                                                  : toy::LettersWorld::student_config()) +
                       "\n" + method +
                       "evaluate: {examples: 10, continuations: 0}\n"
                       "threads: {shards: 1, per_shard: 1}\n"
@@ -175,6 +186,8 @@ class MethodContract : public testing::TestWithParam<MethodEntry> {
         return letters_->reverse_kl(student);
       case Trial::Goal::written_kl:
         return letters_->written_kl(student);
+      case Trial::Goal::told_kl:
+        return letters_->told_kl(student);
       case Trial::Goal::likelihood:
       case Trial::Goal::mean_return:
         break;

@@ -51,7 +51,8 @@ class RunStage : public testing::Test {
         max_position_embeddings: 128, bos_token_id: 1, eos_token_id: 2, initializer_range: 0.2})";
     const std::string text = "output: " + (folder_ / output).string() +
                              "\ndata: {train: {files: [" + (folder_ / "text.jsonl").string() +
-                             "]}, validation_share: 0.2, prompt_tokens: 24, response_tokens: 16}" +
+                             "]}, validation_share: 0.2, prompt_tokens: 24, response_tokens: 16, "
+                             "privileged_key: response, privileged_tokens: 60}" +
                              "\ntokenizer: {path: " + fixtures() + "/tokenizers/llama2-bpe}" +
                              "\nteacher: {config: " + model + "}\nstudent: {config: " + model +
                              "}\nmethod: " + method +
@@ -70,6 +71,21 @@ class RunStage : public testing::Test {
     };
     events.interrupted = [&] { return updates == stop_after; };
     return run_stage(config, config.stages.front(), {config.output, true}, events);
+  }
+
+  void expect_resumes(const std::string& label, const std::string& method) const {
+    run(config(method, label + "_whole"));
+    for (const int64_t stop : {1, 4}) {
+      const std::string output = label + "_cut" + std::to_string(stop);
+      EXPECT_TRUE(run(config(method, output), stop).interrupted);
+      EXPECT_FALSE(fs::exists(folder_ / output / "student"));
+      EXPECT_FALSE(run(config(method, output)).interrupted);
+      for (const char* file : {"student/model.safetensors", "metrics.jsonl"}) {
+        EXPECT_EQ(content_of((folder_ / (label + "_whole") / file).string()),
+                  content_of((folder_ / output / file).string()))
+            << label << " stopped after " << stop << ": " << file;
+      }
+    }
   }
 
   fs::path folder_;
@@ -111,25 +127,23 @@ TEST_F(RunStage, ResumesToTheSameBits) {
       {"sparse_sampling", ", draws: 6"},
       {"g_opd", ""},
       {"minillm", ""},
+      {"mix_kd", ""},
       {"endogenous", ""},
       {"sqil", ""},
       {"iq_learn", ", student_share: 0.5"},
       {"speculative", ""}};
   for (const auto& [name, options] : methods) {
-    const std::string method = "{name: " + name + options + "}";
-    run(config(method, name + "_whole"));
-    for (const int64_t stop : {1, 4}) {
-      const std::string output = name + "_cut" + std::to_string(stop);
-      EXPECT_TRUE(run(config(method, output), stop).interrupted);
-      EXPECT_FALSE(fs::exists(folder_ / output / "student"));
-      EXPECT_FALSE(run(config(method, output)).interrupted);
-      for (const char* file : {"student/model.safetensors", "metrics.jsonl"}) {
-        EXPECT_EQ(content_of((folder_ / (name + "_whole") / file).string()),
-                  content_of((folder_ / output / file).string()))
-            << name << " stopped after " << stop << ": " << file;
-      }
-    }
+    expect_resumes(name, "{name: " + name + options + "}");
   }
+}
+
+TEST_F(RunStage, ResumesToTheSameBitsWhereTheTeacherChanges) {
+  expect_resumes("online", "{name: online_teacher, rank: 4}");
+  expect_resumes("self_average", "{name: self_distill, teacher: average, average_share: 0.3}");
+  expect_resumes("self_frozen", "{name: self_distill}");
+  expect_resumes("repair_modules", "{name: collaborative, alternate_every: 2, rank: 4}");
+  expect_resumes("repair_average",
+                 "{name: collaborative, alternate_every: 2, update: average, keep: 0.5}");
 }
 
 TEST_F(RunStage, GoesOnFromTheLastCheckpointWhenItWasKilledInBetween) {

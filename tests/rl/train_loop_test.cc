@@ -77,5 +77,41 @@ TEST(Train, RefusesAReplaySmallerThanABatchBeforeItCollects) {
   EXPECT_EQ(progress.next_episode, 0);
 }
 
+TEST(Train, LetsLearnersTakeTurns) {
+  Agent agent = agent_with({.epochs = 1}, std::make_unique<Td>(TdOptions{}));
+  agent.learners.push_back(
+      std::move(agent_with({.epochs = 1}, std::make_unique<Td>(TdOptions{})).learners.front()));
+  agent.alternate_every = 2;
+  Progress progress;
+  std::vector<int64_t> first, second;
+  train(agent, {.steps = 6, .batch_size = 4}, progress, [&](const Progress&, const Metrics&) {
+    first.push_back(agent.learners[0]->updates());
+    second.push_back(agent.learners[1]->updates());
+    return true;
+  });
+  EXPECT_EQ(first, (std::vector<int64_t>{1, 2, 2, 2, 3, 4}));
+  EXPECT_EQ(second, (std::vector<int64_t>{0, 0, 1, 2, 2, 2}));
+}
+
+// Counts what it was shown.
+struct Counter : Follower {
+  void follow(const Trajectory& collected) override { rows += collected.size(); }
+  void save(State& state) const override { state.put("rows", rows); }
+  void load(const State& state) override { rows = state.integer("rows"); }
+  int64_t rows = 0;
+};
+
+TEST(Followed, ShowsItsFollowerWhatIsCollectedAndSavesIt) {
+  const auto counter = std::make_shared<Counter>(), other = std::make_shared<Counter>();
+  Followed source(std::make_unique<FixedSource>(), counter);
+  source.collect(torch::arange(3), 0);
+  source.collect(torch::arange(4), 0);
+  EXPECT_EQ(counter->rows, 7);
+  State state;
+  source.save(state);
+  Followed(std::make_unique<FixedSource>(), other).load(state);
+  EXPECT_EQ(other->rows, 7);
+}
+
 }  // namespace
 }  // namespace rl

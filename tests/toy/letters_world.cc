@@ -33,6 +33,7 @@ void write_tokenizer(const std::string& folder) {
   std::ofstream(folder + "/tokenizer_config.json") << R"({"eos_token": "</s>"})";
 }
 
+int64_t told(int64_t prompt) { return 1 + prompt % kPrompts; }
 std::string letter(int64_t id) { return std::string(1, static_cast<char>('a' + id - 1)); }
 
 }  // namespace
@@ -59,8 +60,9 @@ LettersWorld::LettersWorld(std::string folder)
     }
     // An example without an answer teaches nothing and is refused.
     if (answer.empty()) continue;
-    file << R"({"prompt": ")" << letter(1 + i % kPrompts) << R"(", "response": ")" << answer
-         << "\"}\n";
+    const int64_t prompt = 1 + i % kPrompts;
+    file << R"({"prompt": ")" << letter(prompt) << R"(", "told": ")" << letter(told(prompt))
+         << R"(", "response": ")" << answer << "\"}\n";
   }
 }
 
@@ -107,6 +109,13 @@ double LettersWorld::written_kl(const agents::Decoder& student) const {
   };
   return mean_over_prompts([&](int64_t prompt) {
     return envs::sequence_kl(tree_, written(teacher_, prompt), written(student, prompt))
+        .item<double>();
+  });
+}
+
+double LettersWorld::told_kl(const agents::Decoder& student) const {
+  return mean_over_prompts([&](int64_t prompt) {
+    return envs::sequence_kl(tree_, log_probs(teacher_, told(prompt)), log_probs(student, prompt))
         .item<double>();
   });
 }

@@ -28,6 +28,8 @@ class LettersWorld {
   double reverse_kl(const agents::Decoder& student) const;  // of the student's
   /// `forward_kl` of answers that are not empty, the only ones that the written text holds.
   double written_kl(const agents::Decoder& student) const;
+  /// `forward_kl` to the teacher's answers to the letter that the text holds as "told", the next one.
+  double told_kl(const agents::Decoder& student) const;
   /// Expected log-probability that the teacher gives to an answer of the student: 0 at most, and the best
   /// there is `best_likelihood`.
   double teacher_likelihood(const agents::Decoder& student) const;
