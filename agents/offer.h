@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "rl/action_set.h"
 #include "rl/tensor.h"
+#include "rl/trajectory.h"
 
 namespace agents {
 
@@ -23,5 +25,13 @@ struct OfferOptions {
 /// @param taken int64[...], actions to include where the options say so, -1 for none; undefined: none.
 rl::ActionSet offer(const rl::Tensor& log_probs, const OfferOptions& options,
                     const rl::Tensor& taken = {});
+
+/// The sets that the options make of a prior that is read out of features, in all states of a trajectory;
+/// features are handed on where every action is on offer.
+///
+/// @param features float[B, T, D].
+rl::ActionSet offer_in_chunks(const rl::Tensor& features,
+                              const std::shared_ptr<const rl::Readout>& readout,
+                              const OfferOptions& options, const rl::Trajectory& trajectory);
 
 }  // namespace agents

@@ -82,7 +82,11 @@ class Checker {
     if (has_files && is_thorough_ && tokenizer.tokenizer) {
       attempt([&] { check_examples(stage, tokenizer); });
     }
-    if (stage.teacher) check_model(stage, *stage.teacher, "teacher", tokenizer);
+    for (const auto& [name, model] : teachers_of(stage)) {
+      KnownTokenizer own = tokenizer;
+      if (has_foreign_teacher(stage) && !attempt([&] { own = tokenizer_at(model); })) continue;
+      check_model(stage, model, name, own);
+    }
     if (stage.student) check_model(stage, *stage.student, "student", tokenizer);
     for (const auto& [name, model] : stage.evaluate.models) {
       check_model(stage, model, name, tokenizer);
@@ -127,6 +131,15 @@ class Checker {
     KnownTokenizer known;
     known.size = maker.tokenizer.vocabulary_size;
     known.path = paths_.product(from);
+    return known;
+  }
+
+  // Of a teacher that has its own.
+  KnownTokenizer tokenizer_at(const ModelConfig& model) const {
+    KnownTokenizer known;
+    known.path = teacher_tokenizer_path(model, paths_);
+    known.tokenizer = envs::load_tokenizer(known.path);
+    known.size = known.tokenizer->size();
     return known;
   }
 

@@ -19,8 +19,10 @@ constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
                               {"mix", check<MixOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
-constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
-                             {"teacher", check<TeacherJudgeOptions>}};
+constexpr Entry kJudges[] = {{"foreign_teacher", check<ForeignTeacherJudgeOptions>},
+                             {"student", check<StudentJudgeOptions>},
+                             {"teacher", check<TeacherJudgeOptions>},
+                             {"teachers", check<TeachersJudgeOptions>}};
 constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"top_k", check<TopKOptions>},
@@ -30,13 +32,17 @@ constexpr Entry kMemories[] = {{"on_policy", check<OnPolicyOptions>},
 constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
                               {"copy", check<CopyTargetOptions>},
                               {"none", check<NoTargetOptions>}};
-constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
+constexpr Entry kRewards[] = {{"cross_entropy", check<DivergenceOptions>},
+                              {"forward_kl", check<DivergenceOptions>},
                               {"jsd", check<JsdOptions>},
                               {"log_likelihood", check<LogLikelihoodOptions>},
                               {"reverse_kl", check<DivergenceOptions>}};
-constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
+constexpr Entry kLosses[] = {{"aligned", check<AlignedOptions>},
+                             {"imitation", check<ImitationOptions>},
+                             {"mixture_likelihood", check<MixtureLikelihoodOptions>},
                              {"policy_gradient", check<PolicyGradientOptions>},
                              {"soft_td", check<SoftTdOptions>},
+                             {"subset_gradient", check<SubsetGradientOptions>},
                              {"td", check<TdOptions>}};
 
 void check_in(std::span<const Entry> table, const std::string& what, const ComponentSpec& spec) {
@@ -73,6 +79,54 @@ void RolloutOptions::check(const Options& options) const {
   require_one_of(actor, {"student", "teacher"}, options, "actor");
   require(group_size >= 1, options, "group_size >= 1");
   sampling.check(options);
+}
+
+Bindings TeachersJudgeOptions::bindings() {
+  return {{"weights", &weights}, {"per", &per}, {"hidden", &hidden}, {"warm_up", &warm_up}};
+}
+
+void TeachersJudgeOptions::check(const Options& options) const {
+  require_one_of(weights, {"even", "gate", "selector"}, options, "weights");
+  require_one_of(per, {"token", "example"}, options, "per");
+  require(hidden >= 0, options, "hidden >= 0");
+  require(warm_up >= 0, options, "warm_up >= 0");
+}
+
+Bindings ForeignTeacherJudgeOptions::bindings() {
+  return {{"align", &align}, {"merge", &merge}, {"teacher_temperature", &teacher_temperature}};
+}
+
+void ForeignTeacherJudgeOptions::check(const Options& options) const {
+  require_one_of(align, {"bytes", "positions"}, options, "align");
+  require_one_of(merge, {"bayesian", "observed"}, options, "merge");
+  require(teacher_temperature > 0, options, "teacher_temperature > 0");
+}
+
+Bindings AlignedOptions::bindings() {
+  return {{"distance", &distance},
+          {"beta", &beta},
+          {"matched_weight", &matched_weight},
+          {"student_temperature", &student_temperature},
+          {"average", &average}};
+}
+
+void AlignedOptions::check(const Options& options) const {
+  require_one_of(distance, {"hybrid", "sorted"}, options, "distance");
+  require(beta > 0 && beta < 1, options, "0 < beta < 1");
+  require(!matched_weight || (*matched_weight >= 0 && *matched_weight <= 1), options,
+          "0 <= matched_weight <= 1");
+  require(student_temperature > 0, options, "student_temperature > 0");
+  require_one_of(average, {"tokens", "sequences"}, options, "average");
+}
+
+Bindings SubsetGradientOptions::bindings() {
+  return {{"own_share", &own_share}, {"baseline_decay", &baseline_decay}, {"warm_up", &warm_up}};
+}
+
+void SubsetGradientOptions::check(const Options& options) const {
+  require(own_share >= 0 && own_share <= 1, options, "0 <= own_share <= 1");
+  require(baseline_decay >= 0 && baseline_decay < 1, options, "0 <= baseline_decay < 1");
+  require(warm_up >= 0, options, "warm_up >= 0");
 }
 
 Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
@@ -276,6 +330,21 @@ ComponentSpec generalized_jsd(JsdOptions options) {
   return {"jsd", options_of(options.bindings())};
 }
 
+bool takes_teachers(const AgentSpec& agent) { return agent.judge.name == "teachers"; }
+
+bool has_foreign_teacher(const AgentSpec& agent) { return agent.judge.name == "foreign_teacher"; }
+
+bool watches_held_out(const AgentSpec& agent) {
+  if (agent.patience > 0) return true;
+  for (const LearnerSpec& learner : agent.learners) {
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      if (objective.loss.name != "subset_gradient") continue;
+      if (bound<SubsetGradientOptions>(objective.loss.options).own_share < 1) return true;
+    }
+  }
+  return false;
+}
+
 void check_components(const MethodSpec& method) {
   for (const StageSpec& stage : method.stages) {
     check_in(kSources, "source", stage.agent.source);
@@ -283,6 +352,9 @@ void check_components(const MethodSpec& method) {
     check_in(kActions, "action set", stage.agent.actions);
     for (const RewardSpec::Term& term : stage.agent.paid.terms) {
       check_in(kPayers, "payer", term.term);
+    }
+    for (const RewardSpec::Term& term : stage.agent.hindsight.terms) {
+      check_in(kRewards, "reward", term.term);
     }
     check_in(kMemories, "memory", stage.agent.memory);
     for (const LearnerSpec& learner : stage.agent.learners) {

@@ -77,6 +77,27 @@ struct StudentJudgeOptions {
   void check(const Options&) const {}
 };
 
+/// `teachers`: several teachers as one; their probabilities are mixed.
+struct TeachersJudgeOptions {
+  std::string weights = "even";  // or of a "gate", or of a "selector" that takes some
+  std::string per = "example";   // of a gate: weights for each "token" or "example"
+  int64_t hidden = 0;            // of a gate or selector: width of its hidden layer; 0: none
+  int64_t warm_up = 0;           // of a selector: first examples for which all are taken
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `foreign_teacher`: the stage's teacher, which has a tokenizer of its own.
+struct ForeignTeacherJudgeOptions {
+  std::string align = "bytes";     // tokens of the same "bytes", or the n-th of both ("positions")
+  std::string merge = "bayesian";  // several tokens as one: at the last ("bayesian") or "observed"
+  double teacher_temperature = 1;  // > 0
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Payers: what is paid for whole trajectories.
 
 /// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
@@ -167,7 +188,7 @@ struct LogLikelihoodOptions {
   void check(const Options&) const {}
 };
 
-/// `forward_kl`, `reverse_kl`: between the teacher's and the policy's opinion of a state's actions.
+/// `forward_kl`, `reverse_kl`, `cross_entropy` (forward KL + entropy of the teacher): between the teacher's and the policy's opinion of a state's actions.
 struct DivergenceOptions {
   std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
   double teacher_temperature = 1;  // > 0
@@ -193,6 +214,35 @@ struct JsdOptions {
 /// `imitation`: the reward itself is differentiated.
 struct ImitationOptions {
   std::string average = "tokens";  // or "sequences": each its own mean first
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `aligned`: a distance to a teacher of other tokens, where both can be compared.
+struct AlignedOptions {
+  std::string distance = "hybrid";  // or "sorted": probabilities by rank alone
+  double beta = 0.5;                // of hybrid: the teacher's share of the mixture, 0 < beta < 1
+  /// Of hybrid: weight of the tokens that both have, in [0, 1]; absent: their share of the teacher's.
+  std::optional<double> matched_weight = std::nullopt;
+  double student_temperature = 1;     // > 0
+  std::string average = "sequences";  // or "tokens"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `mixture_likelihood`: a gate over teachers by the likelihood of the tokens taken.
+struct MixtureLikelihoodOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `subset_gradient`: who of the teachers is taken, by what that was worth to the student.
+struct SubsetGradientOptions {
+  double own_share = 1;         // of the worth; the rest is exp(-held-out loss), in [0, 1]
+  double baseline_decay = 0.9;  // of the moving average of the worth, in [0, 1)
+  int64_t warm_up = 0;          // first examples for which all teachers are taken
 
   Bindings bindings();
   void check(const Options& options) const;
@@ -266,6 +316,15 @@ T bound(const Options& options) {
 
 /// The term of JSD(beta), which ends in `forward_kl` at beta = 0 and `reverse_kl` at beta = 1.
 ComponentSpec generalized_jsd(JsdOptions options);
+
+/// Whether the agent asks several teachers.
+bool takes_teachers(const AgentSpec& agent);
+
+/// Whether the agent's teacher has a tokenizer of its own.
+bool has_foreign_teacher(const AgentSpec& agent);
+
+/// Whether the agent turns by what is measured on held-out data.
+bool watches_held_out(const AgentSpec& agent);
 
 /// Checks that every component of a method exists and takes its options.
 ///

@@ -26,11 +26,6 @@ Comparison compare(const agents::Decoder& model, const EvaluationTask& task,
   return compare_policies(policy, &teacher, trajectory, options);
 }
 
-rl::Trajectory written(const EvaluationTask& task) {
-  return envs::trajectory_of(task.examples,
-                             torch::arange(static_cast<int64_t>(task.examples.size())));
-}
-
 std::string text_of(const EvaluationTask& task, std::span<const int64_t> ids) {
   return task.tokenizer->decode(ids, /*skip_special=*/true);
 }
@@ -85,6 +80,11 @@ double mean_rouge(const std::vector<Continuation>& continuations) {
 
 }  // namespace
 
+rl::Trajectory held_out_rows(const EvaluationTask& task) {
+  return envs::trajectory_of(task.examples,
+                             torch::arange(static_cast<int64_t>(task.examples.size())));
+}
+
 Evaluation evaluate(const std::string& name, const agents::Decoder& model,
                     const EvaluationTask& task) {
   using Clock = std::chrono::steady_clock;
@@ -92,7 +92,7 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
   ModelScores& scores = evaluation.scores;
   scores.name = name;
   const bool compares = !task.teacher.is_empty() && task.teacher.ptr() != model.ptr();
-  const Comparison means = compare(model, task, written(task));
+  const Comparison means = compare(model, task, held_out_rows(task));
   scores.nats_per_token = means.nats;
   scores.bits_per_byte = means.nats * means.states / std::log(2.0) / response_bytes(task);
   if (means.to_teacher) scores.teacher_mass = means.to_teacher->teacher_mass;
@@ -117,7 +117,7 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
 double held_out_nats(const agents::Decoder& model, const EvaluationTask& task) {
   EvaluationTask alone = task;
   alone.teacher = agents::Decoder(nullptr);
-  return compare(model, alone, written(alone)).nats;
+  return compare(model, alone, held_out_rows(alone)).nats;
 }
 
 }  // namespace distill

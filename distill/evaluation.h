@@ -44,6 +44,9 @@ struct Evaluation {
 Evaluation evaluate(const std::string& name, const agents::Decoder& model,
                     const EvaluationTask& task);
 
+/// The held-out examples as rows.
+rl::Trajectory held_out_rows(const EvaluationTask& task);
+
 /// Mean over tokens of -log q at the written responses, nats; what a training watches.
 double held_out_nats(const agents::Decoder& model, const EvaluationTask& task);
 

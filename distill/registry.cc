@@ -13,6 +13,8 @@ constexpr std::array kMethods = {
                 "Mnih et al. 2016, arXiv:1602.01783", false, a2c},
     MethodEntry{"bellman", "temporal-difference distillation on the teacher's likeliest tokens",
                 "Yu, Li & Zhang 2025, arXiv:2505.20335", true, bellman},
+    MethodEntry{"cross_tokenizer", "distance to a teacher that cuts text into other tokens",
+                "Boizard et al. 2024, arXiv:2402.12030", true, cross_tokenizer},
     MethodEntry{"dqn", "values of actions learned from rewards, with a replay",
                 "Mnih et al. 2015, doi:10.1038/nature14236", false, dqn},
     MethodEntry{"gkd", "divergence to the teacher on written and on the student's own responses",
@@ -35,6 +37,12 @@ constexpr std::array kMethods = {
                 "supervised fine-tuning", false, sft},
     MethodEntry{"sqil", "soft Q-learning where demonstrations earn 1 and own steps 0",
                 "Reddy et al. 2020, arXiv:1905.11108", false, sqil},
+    MethodEntry{"teacher_ensemble",
+                "divergence to a mixture of teachers, weighed by a learned gate",
+                "Zhu et al. 2020, arXiv:2011.04106", true, teacher_ensemble},
+    MethodEntry{"teacher_selection",
+                "divergence to those teachers that a policy has learned to take",
+                "Yuan et al. 2021, arXiv:2012.06048", true, teacher_selection},
 };
 
 }  // namespace

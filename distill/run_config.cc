@@ -18,7 +18,7 @@ constexpr std::array kKinds = {
     std::pair{StageKind::kTokenizer, "tokenizer"}, std::pair{StageKind::kPretrain, "pretrain"},
     std::pair{StageKind::kDistill, "distill"}, std::pair{StageKind::kEvaluate, "evaluate"}};
 
-const Names kSections = {"world",   "data",   "tokenizer", "teacher",
+const Names kSections = {"world",   "data",   "tokenizer", "teacher", "teachers",
                          "student", "method", "train",     "evaluate"};
 
 // Which sections a kind of stage uses. A stage does not inherit the others from the top level.
@@ -31,7 +31,7 @@ Names sections_of(StageKind kind) {
     case StageKind::kDistill:
       return kSections;
     case StageKind::kEvaluate:
-      return {"world", "data", "tokenizer", "teacher", "evaluate"};
+      return {"world", "data", "tokenizer", "teacher", "teachers", "evaluate"};
   }
   return {};
 }
@@ -136,7 +136,8 @@ ModelConfig to_model(const Options& options) {
                  {"config", &config},
                  {"layers_of", &layers_of},
                  {"every", &model.every},
-                 {"dtype", &model.dtype}});
+                 {"dtype", &model.dtype},
+                 {"tokenizer", &model.tokenizer}});
   const auto given = std::count_if(kModelSources.begin(), kModelSources.end(),
                                    [&](const std::string& name) { return options.has(name); });
   require(given == 1, options, "exactly one of path, stage, config, layers_of");
@@ -148,7 +149,9 @@ ModelConfig to_model(const Options& options) {
   if (const Options* map = config.as<Options>()) {
     model.config = *map;
   } else if (options.has("config")) {
-    bind(options, {{"config", &model.config_path}, {"dtype", &model.dtype}});
+    bind(
+        options,
+        {{"config", &model.config_path}, {"dtype", &model.dtype}, {"tokenizer", &model.tokenizer}});
   }
   if (options.has("layers_of")) {
     model.layers_of = std::make_shared<const ModelConfig>(to_model(layers_of));
@@ -167,6 +170,7 @@ Options to_options(const ModelConfig& model) {
     out.set("every", model.every);
   }
   out.set("dtype", model.dtype);
+  if (!model.tokenizer.empty()) out.set("tokenizer", model.tokenizer);
   return out;
 }
 
@@ -245,6 +249,22 @@ TrainConfig to_train(const Options& options, bool in_world) {
   return train;
 }
 
+std::vector<std::pair<std::string, ModelConfig>> to_models(const Options& named) {
+  std::vector<std::pair<std::string, ModelConfig>> models;
+  for (const Options::Entry& entry : named.entries()) {
+    Options map;
+    Binding(entry.name, &map).assign(entry.value);
+    models.emplace_back(entry.name, to_model(map));
+  }
+  return models;
+}
+
+Options to_options(const std::vector<std::pair<std::string, ModelConfig>>& models) {
+  Options out;
+  for (const auto& [name, model] : models) out.set(name, to_options(model));
+  return out;
+}
+
 EvaluateConfig to_evaluate(const Options& options, bool in_world) {
   EvaluateConfig evaluate;
   Options models;
@@ -253,20 +273,15 @@ EvaluateConfig to_evaluate(const Options& options, bool in_world) {
   require(evaluate.examples >= 0, options, "examples >= 0");
   require(evaluate.continuations >= 0, options, "continuations >= 0");
   require(evaluate.max_new_tokens >= 0, options, "max_new_tokens >= 0");
-  for (const Options::Entry& entry : models.entries()) {
-    Options map;
-    Binding(entry.name, &map).assign(entry.value);
-    evaluate.models.emplace_back(entry.name, to_model(map));
-  }
+  evaluate.models = to_models(models);
   return evaluate;
 }
 
 Options to_options(const EvaluateConfig& evaluate, bool in_world) {
   EvaluateConfig copy = evaluate;
   Options out = options_of(copy.bindings(in_world));
-  Options models;
-  for (const auto& [name, model] : copy.models) models.set(name, to_options(model));
-  if (!models.empty()) out.set("models", models);
+  if (copy.teacher.empty()) out.erase("teacher");
+  if (!copy.models.empty()) out.set("models", to_options(copy.models));
   return out;
 }
 
@@ -290,7 +305,8 @@ const ModelConfig& origin(const ModelConfig& model) {
 // the first to be evaluated.
 TokenizerConfig default_tokenizer(const StageConfig& stage) {
   std::vector<const ModelConfig*> models;
-  if (stage.teacher) models.push_back(&*stage.teacher);
+  if (stage.teacher && !has_foreign_teacher(stage)) models.push_back(&*stage.teacher);
+  for (const auto& [name, model] : stage.teachers) models.push_back(&model);
   if (stage.student) models.push_back(&*stage.student);
   for (const auto& [name, model] : stage.evaluate.models) models.push_back(&model);
   for (const ModelConfig* model : models) {
@@ -328,6 +344,46 @@ void need(StageConfig& stage, const std::string& other) {
   if (!other.empty() && !contains(stage.needs, other)) stage.needs.push_back(other);
 }
 
+void check_compared(const StageConfig& stage) {
+  const std::string& name = stage.evaluate.teacher;
+  Names names;
+  for (const auto& [known, model] : teachers_of(stage)) names.push_back(known);
+  if (!name.empty() && !contains(names, name)) {
+    throw error_at(stage.mark, "evaluate.teacher: " + unknown("teacher", name, names));
+  }
+}
+
+// One teacher or several, as the method asks.
+void check_teachers(const StageConfig& stage, bool takes_several) {
+  if (stage.kind == StageKind::kDistill) check_compared(stage);
+  if (stage.teachers.empty()) {
+    if (!takes_several || !stage.teacher) return;
+    throw error_at(stage.teacher->mark, "method " + stage.method.name +
+                                            " asks several teachers: name them under teachers");
+  }
+  if (!takes_several) {
+    throw error_at(stage.teachers.front().second.mark,
+                   "method " + stage.method.name + " asks one teacher: name it under teacher");
+  }
+  if (stage.world) {
+    throw error_at(stage.teachers.front().second.mark, "a world has one teacher");
+  }
+}
+
+// A tokenizer of its own is a teacher's, where the method knows what to do with it.
+void check_tokenizers(const StageConfig& stage, bool is_foreign) {
+  for (const auto& [name, model] : teachers_of(stage)) {
+    if (model.tokenizer.empty() || is_foreign) continue;
+    throw error_at(model.mark, name + ".tokenizer: method " + stage.method.name +
+                                   " shares one tokenizer between teacher and student; "
+                                   "cross_tokenizer does not");
+  }
+  if (stage.student && !stage.student->tokenizer.empty()) {
+    throw error_at(stage.student->mark,
+                   "student.tokenizer: the stage's tokenizer is the student's");
+  }
+}
+
 // What the kind asks for beyond its sections' own ranges.
 void check_stage(const StageConfig& stage) {
   const auto missing = [&](const std::string& what) {
@@ -337,17 +393,31 @@ void check_stage(const StageConfig& stage) {
   if (stage.kind == StageKind::kTokenizer) return;
   if (stage.kind == StageKind::kEvaluate) {
     if (stage.evaluate.models.empty()) throw missing("map of models under evaluate");
+    check_compared(stage);
     return;
   }
   if (!stage.student) throw missing("student");
   const MethodEntry& method = find_method(stage.method);
+  const AgentSpec agent = method.build(stage.method.options).stages.front().agent;
+  if (watches_held_out(agent) && stage.train.evaluate_every == 0) {
+    throw error_at(stage.method.mark, "method " + stage.method.name +
+                                          " turns by held-out data here, which train measures "
+                                          "every evaluate_every updates: set it");
+  }
+  check_teachers(stage, takes_teachers(agent));
+  check_tokenizers(stage, has_foreign_teacher(agent));
   if (!method.needs_teacher) return;
   if (stage.kind == StageKind::kPretrain) {
     throw error_at(stage.method.mark, "method " + stage.method.name +
                                           " needs a teacher, which a stage of kind pretrain has "
                                           "not; use kind distill");
   }
-  if (!stage.teacher) throw missing("teacher for the method " + stage.method.name);
+  if (takes_teachers(agent)) {
+    if (stage.teachers.empty())
+      throw missing("map of teachers for the method " + stage.method.name);
+  } else if (!stage.teacher) {
+    throw missing("teacher for the method " + stage.method.name);
+  }
 }
 
 StageConfig to_stage(const std::string& name, StageKind kind, const Options& top,
@@ -359,6 +429,9 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
   Options above = top;
   if (kind == StageKind::kPretrain) above.erase("method");      // it does not distil
   if (kind == StageKind::kTokenizer) above.erase("tokenizer");  // which names what this one makes
+  // One teacher or several: a stage that names either does without the other from the top level.
+  if (own.has("teachers")) above.erase("teacher");
+  if (own.has("teacher")) above.erase("teachers");
   std::map<std::string, Options> given;
   for (const std::string& section_name : sections_of(kind)) {
     if (auto found = section(section_name, above, own)) given.emplace(section_name, *found);
@@ -384,6 +457,11 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
     stage.data = to_data(given["data"]);
   }
   if (given.contains("teacher")) stage.teacher = to_model(given["teacher"]);
+  if (given.contains("teachers")) {
+    require(!stage.teacher, given["teachers"], "one of teacher and teachers");
+    stage.teachers = to_models(given["teachers"]);
+    require(stage.teachers.size() >= 2, given["teachers"], "teachers: a map of at least two");
+  }
   if (given.contains("student")) stage.student = to_model(given["student"]);
   stage.evaluate = to_evaluate(given["evaluate"], in_world);
   if (!in_world) stage.tokenizer = to_tokenizer(given["tokenizer"], kind);
@@ -459,6 +537,9 @@ void resolve_references(std::vector<StageConfig>& stages) {
     for (const auto* model : {&stage.teacher, &stage.student}) {
       if (*model) refer(stage, origin(**model).stage, origin(**model).mark, false);
     }
+    for (const auto& [name, model] : stage.teachers) {
+      refer(stage, origin(model).stage, origin(model).mark, false);
+    }
     for (const auto& [name, model] : stage.evaluate.models) {
       refer(stage, origin(model).stage, origin(model).mark, false);
     }
@@ -532,7 +613,8 @@ Bindings EvaluateConfig::bindings(bool in_world) {
   if (in_world) return {{"episodes", &episodes}};
   return {{"examples", &examples},
           {"continuations", &continuations},
-          {"max_new_tokens", &max_new_tokens}};
+          {"max_new_tokens", &max_new_tokens},
+          {"teacher", &teacher}};
 }
 
 std::string name_of(StageKind kind) {
@@ -542,6 +624,24 @@ std::string name_of(StageKind kind) {
 
 const MethodEntry& find_method(const MethodConfig& method) {
   return find_method(method.name, method.mark);
+}
+
+bool has_foreign_teacher(const StageConfig& stage) {
+  if (stage.method.name.empty()) return false;
+  return has_foreign_teacher(
+      find_method(stage.method).build(stage.method.options).stages.front().agent);
+}
+
+std::vector<std::pair<std::string, ModelConfig>> teachers_of(const StageConfig& stage) {
+  if (stage.teacher) return {{"teacher", *stage.teacher}};
+  return stage.teachers;
+}
+
+std::string compared_teacher(const StageConfig& stage) {
+  if (has_foreign_teacher(stage)) return "";  // it has no opinion of the student's tokens
+  if (!stage.evaluate.teacher.empty()) return stage.evaluate.teacher;
+  const auto teachers = teachers_of(stage);
+  return teachers.empty() ? "" : teachers.front().first;
 }
 
 const StageConfig& RunConfig::stage(const std::string& name) const {
@@ -622,6 +722,7 @@ Options to_options(const StageConfig& stage) {
     set_text(stage, out);
   }
   if (stage.teacher) out.set("teacher", to_options(*stage.teacher));
+  if (!stage.teachers.empty()) out.set("teachers", to_options(stage.teachers));
   if (stage.student) out.set("student", to_options(*stage.student));
   if (!stage.method.name.empty()) {
     out.set("method", to_options(stage.method));
@@ -683,6 +784,7 @@ std::vector<std::pair<std::string, std::string>> known_keys() {
   for (const std::string& name : kModelSources) keys.emplace_back("models", name);
   keys.emplace_back("models", "every");
   keys.emplace_back("models", "dtype");
+  keys.emplace_back("models", "tokenizer");
   keys.emplace_back("method", "name");
   add("train", TrainConfig().bindings());
   add("evaluate", EvaluateConfig().bindings(/*in_world=*/false));

@@ -68,6 +68,7 @@ struct ModelConfig {
   std::shared_ptr<const ModelConfig> layers_of;  // every n-th layer of another
   int64_t every = 2;                             // n
   std::string dtype = "float32";                 // or "bfloat16": how weights are held
+  std::string tokenizer;  // of a teacher with tokens of its own; empty: in its folder
   Mark mark;
 
   bool is_random() const { return !config_path.empty() || !config.empty(); }
@@ -109,10 +110,11 @@ struct TrainConfig {
 };
 
 struct EvaluateConfig {
-  int64_t examples = 256;                                   // held-out examples scored; 0: all
-  int64_t continuations = 64;                               // of those, how many are also continued
-  int64_t max_new_tokens = 0;                               // 0: data.response_tokens
-  int64_t episodes = 100;                                   // in a world: played for a score
+  int64_t examples = 256;      // held-out examples scored; 0: all
+  int64_t continuations = 64;  // of those, how many are also continued
+  int64_t max_new_tokens = 0;  // 0: data.response_tokens
+  int64_t episodes = 100;      // in a world: played for a score
+  std::string teacher;  // of several, the one that students are compared with; empty: the first
   std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
 
   Bindings bindings(bool in_world);  // without models
@@ -133,6 +135,7 @@ struct StageConfig {
   DataConfig data;
   TokenizerConfig tokenizer;
   std::optional<ModelConfig> teacher, student;
+  std::vector<std::pair<std::string, ModelConfig>> teachers;  // instead of `teacher`
   MethodConfig method;  // without a name where the kind trains nothing
   TrainConfig train;
   EvaluateConfig evaluate;
@@ -150,6 +153,15 @@ struct RunConfig {
 
   const StageConfig& stage(const std::string& name) const;
 };
+
+/// Whether the stage's teacher has a tokenizer of its own.
+bool has_foreign_teacher(const StageConfig& stage);
+
+/// The teacher or teachers, in the order of the file, with their names; a single one is "teacher".
+std::vector<std::pair<std::string, ModelConfig>> teachers_of(const StageConfig& stage);
+
+/// The name of the teacher that students are compared with; empty where there is none.
+std::string compared_teacher(const StageConfig& stage);
 
 /// Reads a run file and checks everything that can be checked without opening another: unknown
 /// keys, types, ranges, names of methods and stages, models given twice or not at all, cycles.

@@ -27,6 +27,7 @@ Value written(const LearnerSpec& learner) {
   Options out{{"trains", learner.trains}, {"objectives", objectives}};
   if (learner.target.name != "none") out.set("target", written(learner.target));
   if (learner.judge.name != "none") out.set("judge", written(learner.judge));
+  if (learner.rate != 1) out.set("rate", learner.rate);
   return out;
 }
 
@@ -38,8 +39,10 @@ Value written(const StageSpec& stage) {
   if (agent.judge.name != "teacher") out.set("judge", written(agent.judge));
   out.set("actions", written(agent.actions));
   if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
+  if (!agent.hindsight.terms.empty()) out.set("hindsight", written(agent.hindsight));
   out.set("memory", written(agent.memory));
   out.set("learners", learners);
+  if (agent.patience > 0) out.set("patience", agent.patience);
   return out;
 }
 

@@ -3,6 +3,7 @@
 /// What a method is made of, as names and numbers. A specification can be printed and compared;
 /// distill/components turns it into the objects of the same shape (AgentSpec into rl::Agent, ...).
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,7 @@ struct LearnerSpec {
   ComponentSpec target = "none";  // network that slowly follows: "none", "copy" or "average"
   /// Who judges what this learner sees, anew at every update; "none": the agent's judge, once.
   ComponentSpec judge = "none";
+  double rate = 1;  // times the run's learning rate
 };
 
 /// Who acts, who judges, among which actions, what is paid for whole trajectories, what is remembered, and
@@ -54,8 +56,14 @@ struct AgentSpec {
   ComponentSpec judge = "teacher";
   ComponentSpec actions = "all";
   RewardSpec paid = {};
+  /// What a batch was worth to the student once it had learned from it, told to the learners with the
+  /// next one; no terms: nobody asks.
+  RewardSpec hindsight = {};
   ComponentSpec memory = "on_policy";
   std::vector<LearnerSpec> learners;
+  /// Evaluations in a row without a smaller held-out distillation loss after which learning ends; 0:
+  /// never.
+  int64_t patience = 0;
 };
 
 /// One training loop; a method runs its stages in order.

@@ -79,13 +79,22 @@ std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
 std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths) {
   if (!stage.tokenizer.path.empty()) return stage.tokenizer.path;
   if (!stage.tokenizer.stage.empty()) return paths.product(stage.tokenizer.stage);
-  for (const auto& model : {stage.teacher, stage.student}) {
-    if (!model) continue;
-    const std::string folder = model_folder(*model, paths);
+  std::vector<std::pair<std::string, ModelConfig>> models;
+  if (!has_foreign_teacher(stage)) models = teachers_of(stage);
+  if (stage.student) models.emplace_back("student", *stage.student);
+  for (const auto& [name, model] : models) {
+    const std::string folder = model_folder(model, paths);
     if (!folder.empty()) return folder;
   }
   throw error_at(stage.mark, "stage \"" + stage.name +
                                  "\" needs a tokenizer: none is named, and no model has a folder");
+}
+
+std::string teacher_tokenizer_path(const ModelConfig& teacher, const StagePaths& paths) {
+  const std::string path =
+      teacher.tokenizer.empty() ? model_folder(teacher, paths) : teacher.tokenizer;
+  if (!path.empty()) return path;
+  throw error_at(teacher.mark, "teacher: name its tokenizer (teacher.tokenizer: folder)");
 }
 
 agents::DecoderConfig decoder_config(const ModelConfig& model, int64_t vocabulary_size) {

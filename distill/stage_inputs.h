@@ -22,6 +22,11 @@ std::string model_folder(const ModelConfig& model, const StagePaths& paths);
 /// @throws ConfigError where none can be found.
 std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths);
 
+/// The folder or file of the tokenizer of a teacher that has its own.
+///
+/// @throws ConfigError where none can be found.
+std::string teacher_tokenizer_path(const ModelConfig& teacher, const StagePaths& paths);
+
 /// The shape of a model with random weights.
 ///
 /// @param vocabulary_size where its config names none.

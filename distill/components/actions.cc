@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "distill/component_options.h"
@@ -6,30 +7,32 @@
 namespace distill {
 namespace {
 
-bool compares_with_teacher(const ComponentSpec& term) {
-  return term.options.has("teacher_temperature") || term.name == "forward_kl" ||
-         term.name == "reverse_kl" || term.name == "jsd";
+// All terms that rewards of the agent are made of.
+std::vector<ComponentSpec> terms_of(const AgentSpec& spec) {
+  std::vector<ComponentSpec> terms;
+  for (const LearnerSpec& learner : spec.learners) {
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      for (const RewardSpec::Term& part : objective.reward.terms) terms.push_back(part.term);
+    }
+  }
+  for (const RewardSpec::Term& part : spec.hindsight.terms) terms.push_back(part.term);
+  return terms;
 }
 
 // The temperature at which all rewards ask for the teacher's opinion.
 double teacher_temperature(const AgentSpec& spec) {
   std::optional<double> found;
-  for (const LearnerSpec& learner : spec.learners) {
-    for (const ObjectiveSpec& objective : learner.objectives) {
-      for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (!compares_with_teacher(part.term)) continue;
-        const double temperature =
-            part.term.name == "jsd"
-                ? bound<JsdOptions>(part.term.options).divergence.teacher_temperature
-                : bound<DivergenceOptions>(part.term.options).teacher_temperature;
-        if (found && *found != temperature) {
-          throw error_at(part.term.options.mark,
-                         "all rewards of an agent see the teacher at one temperature, found " +
-                             std::to_string(*found) + " and " + std::to_string(temperature));
-        }
-        found = temperature;
-      }
+  for (const ComponentSpec& term : terms_of(spec)) {
+    if (!compares_with_teacher(term)) continue;
+    const double temperature = term.name == "jsd"
+                                   ? bound<JsdOptions>(term.options).divergence.teacher_temperature
+                                   : bound<DivergenceOptions>(term.options).teacher_temperature;
+    if (found && *found != temperature) {
+      throw error_at(term.options.mark,
+                     "all rewards of an agent see the teacher at one temperature, found " +
+                         std::to_string(*found) + " and " + std::to_string(temperature));
     }
+    found = temperature;
   }
   return found.value_or(1.0);
 }
@@ -46,16 +49,15 @@ bool includes_taken(const AgentSpec& spec) {
 
 }  // namespace
 
+bool compares_with_teacher(const ComponentSpec& term) {
+  return term.options.has("teacher_temperature") || term.name == "cross_entropy" ||
+         term.name == "forward_kl" || term.name == "reverse_kl" || term.name == "jsd";
+}
+
 bool is_judged(const AgentSpec& spec) {
-  if (spec.actions.name != "all") return true;
-  for (const LearnerSpec& learner : spec.learners) {
-    for (const ObjectiveSpec& objective : learner.objectives) {
-      for (const RewardSpec::Term& part : objective.reward.terms) {
-        if (compares_with_teacher(part.term)) return true;
-      }
-    }
-  }
-  return false;
+  const std::vector<ComponentSpec> terms = terms_of(spec);
+  return spec.actions.name != "all" || has_foreign_teacher(spec) ||
+         std::any_of(terms.begin(), terms.end(), compares_with_teacher);
 }
 
 bool needs_responses(const AgentSpec& spec) {

@@ -6,16 +6,24 @@
 namespace distill {
 namespace {
 
+// What a loss says of it, if it does.
+std::optional<std::string> average_of(const ComponentSpec& loss) {
+  if (loss.name == "imitation") return bound<ImitationOptions>(loss.options).average;
+  if (loss.name == "aligned") return bound<AlignedOptions>(loss.options).average;
+  if (loss.name == "subset_gradient") return "sequences";  // a choice is made for a whole row
+  return std::nullopt;
+}
+
 // Whether an update averages over tokens or first within sequences: one answer per learner.
 rl::Average average_of(const LearnerSpec& spec) {
   std::optional<std::string> found;
   for (const ObjectiveSpec& objective : spec.objectives) {
-    if (objective.loss.name != "imitation") continue;
-    const std::string average = bound<ImitationOptions>(objective.loss.options).average;
-    if (found && *found != average) {
+    const std::optional<std::string> average = average_of(objective.loss);
+    if (!average) continue;
+    if (found && *found != *average) {
       throw error_at(objective.loss.options.mark,
                      "the objectives of a learner share one average, found \"" + *found +
-                         "\" and \"" + average + "\"");
+                         "\" and \"" + *average + "\"");
     }
     found = average;
   }
@@ -40,6 +48,9 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const Context
   LearnerSettings options = settings;
   options.name = spec.trains;
   options.average = average_of(spec);
+  options.learning_rate = [rate = settings.learning_rate, factor = spec.rate](int64_t update) {
+    return factor * rate(update);
+  };
   if (spec.target.name == "copy") {
     options.target_copy_every = bound<CopyTargetOptions>(spec.target.options).every;
   } else if (spec.target.name == "average") {

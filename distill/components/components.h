@@ -39,6 +39,9 @@ int64_t episodes_per_collect(const AgentSpec& spec);
 /// @throws ConfigError where rewards ask for different temperatures.
 agents::OfferOptions make_offer(const AgentSpec& spec);
 
+/// Whether a term is a distance to the teacher.
+bool compares_with_teacher(const ComponentSpec& term);
+
 /// Whether anything in the agent asks for a teacher.
 bool needs_teacher(const AgentSpec& spec);
 

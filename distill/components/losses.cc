@@ -1,8 +1,11 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
+#include "rl/losses/aligned.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
+#include "rl/losses/mixture_likelihood.h"
 #include "rl/losses/policy_gradient.h"
+#include "rl/losses/subset_gradient.h"
 #include "rl/losses/td.h"
 
 namespace distill {
@@ -11,6 +14,27 @@ namespace {
 std::unique_ptr<rl::Loss> make_imitation(const Options& options) {
   static_cast<void>(bound<ImitationOptions>(options));
   return std::make_unique<rl::Imitation>();
+}
+
+std::unique_ptr<rl::Loss> make_aligned(const Options& options) {
+  const auto found = bound<AlignedOptions>(options);
+  return std::make_unique<rl::Aligned>(
+      rl::AlignedOptions{.by_action = found.distance == "hybrid",
+                         .hybrid = {.beta = found.beta, .matched_weight = found.matched_weight},
+                         .policy_temperature = found.student_temperature});
+}
+
+std::unique_ptr<rl::Loss> make_mixture_likelihood(const Options& options) {
+  static_cast<void>(bound<MixtureLikelihoodOptions>(options));
+  return std::make_unique<rl::MixtureLikelihood>();
+}
+
+std::unique_ptr<rl::Loss> make_subset_gradient(const Options& options) {
+  const auto found = bound<SubsetGradientOptions>(options);
+  return std::make_unique<rl::SubsetGradient>(
+      rl::SubsetGradientOptions{.own_share = found.own_share,
+                                .baseline_decay = found.baseline_decay,
+                                .warm_up = found.warm_up});
 }
 
 std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
@@ -86,9 +110,12 @@ struct LossEntry {
 };
 
 constexpr LossEntry kLosses[] = {
+    {"aligned", make_aligned},
     {"imitation", make_imitation},
+    {"mixture_likelihood", make_mixture_likelihood},
     {"policy_gradient", make_policy_gradient},
     {"soft_td", make_soft_td},
+    {"subset_gradient", make_subset_gradient},
     {"td", make_td},
 };
 

@@ -14,6 +14,16 @@ Tail tail_of(const std::string& name) {
   return name == "support" ? Tail::support : Tail::lump;
 }
 
+// The prior and the policy as a convention compares them on the actions on offer.
+rl::ops::Comparison compare(const rl::Opinion& opinion, Tail tail) {
+  if (opinion.actions().is_full())
+    return {opinion.prior_log_probs(), opinion.log_probs(), {}, {}, {}};
+  const bool with_tail = tail == Tail::lump;
+  return rl::ops::compare_on_set(opinion.prior_log_probs(), opinion.log_probs(),
+                                 with_tail ? opinion.prior_tail_log_prob() : rl::Tensor(),
+                                 with_tail ? opinion.tail_log_prob() : rl::Tensor(), tail);
+}
+
 // The divergence between the prior and the policy, in nats.
 rl::RewardTerm divergence_term(const Divergence& divergence, const DivergenceOptions& options) {
   const double factor =
@@ -26,12 +36,7 @@ rl::RewardTerm divergence_term(const Divergence& divergence, const DivergenceOpt
       return factor * rl::ops::divergence_from_logits(divergence, opinion.prior_log_probs(),
                                                       opinion.all_logits());
     }
-    const bool with_tail = tail == Tail::lump;
-    const rl::ops::Comparison compared =
-        rl::ops::compare_on_set(opinion.prior_log_probs(), opinion.log_probs(),
-                                with_tail ? opinion.prior_tail_log_prob() : rl::Tensor(),
-                                with_tail ? opinion.tail_log_prob() : rl::Tensor(), tail);
-    return factor * rl::ops::evaluate(divergence, compared);
+    return factor * rl::ops::evaluate(divergence, compare(opinion, tail));
   };
 }
 
@@ -41,6 +46,24 @@ rl::RewardTerm make_forward_kl(const Options& options) {
 
 rl::RewardTerm make_reverse_kl(const Options& options) {
   return divergence_term({.kind = Divergence::Kind::reverse_kl}, bound<DivergenceOptions>(options));
+}
+
+// Minus the prior's mean of the policy's log-probabilities, in nats: the divergence and the entropy.
+rl::RewardTerm make_cross_entropy(const Options& options) {
+  const auto found = bound<DivergenceOptions>(options);
+  const Divergence kl{.kind = Divergence::Kind::forward_kl};
+  const double factor =
+      found.scale_by_t2 ? found.teacher_temperature * found.student_temperature : 1.0;
+  return [=, tail = tail_of(found.tail)](const rl::Opinion& opinion) {
+    const rl::ops::Comparison compared =
+        compare(opinion.at_temperature(found.student_temperature), tail);
+    const auto one = [](const rl::Tensor& log_p) {
+      return log_p.defined() ? torch::zeros_like(log_p) : log_p;
+    };
+    const rl::Tensor minus_entropy = rl::ops::forward_kl(
+        compared.log_p, one(compared.log_p), compared.log_p_tail, one(compared.log_p_tail));
+    return factor * (rl::ops::evaluate(kl, compared) - minus_entropy);
+  };
 }
 
 rl::RewardTerm make_jsd(const Options& options) {
@@ -60,10 +83,8 @@ struct RewardEntry {
 };
 
 constexpr RewardEntry kRewards[] = {
-    {"forward_kl", make_forward_kl},
-    {"jsd", make_jsd},
-    {"log_likelihood", make_log_likelihood},
-    {"reverse_kl", make_reverse_kl},
+    {"cross_entropy", make_cross_entropy},   {"forward_kl", make_forward_kl}, {"jsd", make_jsd},
+    {"log_likelihood", make_log_likelihood}, {"reverse_kl", make_reverse_kl},
 };
 
 }  // namespace

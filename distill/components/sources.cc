@@ -1,5 +1,6 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
+#include "rl/hindsight.h"
 
 namespace distill {
 namespace {
@@ -60,10 +61,15 @@ std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& co
     }
     source = std::make_unique<rl::Paid>(std::move(source), std::move(payers));
   }
-  if (!is_judged(spec)) return source;
-  return std::make_unique<rl::Judged>(std::move(source),
-                                      context.domain.judge(spec.judge, make_offer(spec)),
-                                      context.threads, context.micro_batch_tokens);
+  if (is_judged(spec)) {
+    source = std::make_unique<rl::Judged>(std::move(source),
+                                          context.domain.judge(spec.judge, make_offer(spec)),
+                                          context.threads, context.micro_batch_tokens);
+  }
+  if (spec.hindsight.terms.empty()) return source;
+  return std::make_unique<rl::Hindsight>(std::move(source), context.domain.model("student"),
+                                         make_reward(spec.hindsight), prior_readout(spec, context),
+                                         context.threads, context.micro_batch_tokens);
 }
 
 }  // namespace distill

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "agents/foreign_teacher.h"
 #include "agents/language_model.h"
 #include "agents/lm_teacher.h"
+#include "agents/teacher_pool.h"
 #include "distill/components/domain.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/examples.h"
@@ -18,7 +22,10 @@ struct TextDomainOptions {
   uint64_t seed = 1;
   rl::Threads threads;
   agents::Decoder student{nullptr};
-  agents::Decoder teacher{nullptr};  // empty: the method needs none
+  agents::Decoder teacher{nullptr};       // empty: the method needs none, or several
+  std::vector<agents::Decoder> teachers;  // of one vocabulary; empty: the method needs none, or one
+  std::shared_ptr<const envs::Tokenizer> tokenizer;          // of examples and student
+  std::shared_ptr<const envs::Tokenizer> teacher_tokenizer;  // null: the same
   std::shared_ptr<const envs::Examples> examples;
   std::vector<int64_t> end_ids;  // tokens that end an answer
   int64_t max_new_tokens = 0;    // of a rollout
@@ -42,7 +49,14 @@ class TextDomain : public Domain {
   std::shared_ptr<agents::LmTeacher> lm_judge(const ComponentSpec& judge,
                                               const agents::OfferOptions& offer) const;
 
+  std::shared_ptr<const agents::ForeignTeacher> foreign_teacher(const ComponentSpec& judge) const;
+  std::shared_ptr<const agents::TeacherPool> pool(const TeachersJudgeOptions& found,
+                                                  const agents::OfferOptions& offer) const;
+  std::shared_ptr<agents::TeacherScores> scores(const TeachersJudgeOptions& found) const;
+
   TextDomainOptions options_;
+  // Who weighs the teachers, "gate" or "selector": whom a judge asks is who learns.
+  mutable std::map<std::string, std::shared_ptr<agents::TeacherScores>> scores_;
 };
 
 }  // namespace distill

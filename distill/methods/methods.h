@@ -11,6 +11,7 @@ namespace distill {
 
 MethodSpec a2c(const Options& options);
 MethodSpec bellman(const Options& options);
+MethodSpec cross_tokenizer(const Options& options);
 MethodSpec dqn(const Options& options);
 MethodSpec gkd(const Options& options);
 MethodSpec grpo(const Options& options);
@@ -22,5 +23,7 @@ MethodSpec rloo(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
 MethodSpec sqil(const Options& options);
+MethodSpec teacher_ensemble(const Options& options);
+MethodSpec teacher_selection(const Options& options);
 
 }  // namespace distill

@@ -41,10 +41,16 @@ TEST_P(EveryMethod, RefusesAnUnknownKey) {
 TEST_P(EveryMethod, TakesItsOwnDefaults) {
   Options defaults = defaults_of(GetParam());
   EXPECT_FALSE(defaults.empty());
-  if (GetParam().name == "kd") {  // these two belong to one divergence of three
-    defaults.erase("beta");
+  if (GetParam().name == "kd" || GetParam().name == "teacher_ensemble") {
+    defaults.erase("beta");  // these two belong to one divergence of three
     defaults.erase("scale");
   }
+  if (GetParam().name == "cross_tokenizer") {
+    defaults.erase("merge");  // these two belong to one form of two
+    defaults.erase("beta");
+  }
+  if (GetParam().name == "teacher_selection")
+    defaults.erase("own_share");  // to one reward of three
   EXPECT_EQ(to_yaml(to_options(GetParam().build(defaults))),
             to_yaml(to_options(GetParam().build({}))));
 }
@@ -111,6 +117,29 @@ TEST(Kd, MixesInTheWrittenToken) {
 TEST(Kd, RefusesABetaThatWouldMeanNothing) {
   expect_error([] { build("kd", "beta: 0.1"); },
                "run.yaml:1:7: needs divergence: jsd where beta or scale is set, found beta: 0.1");
+}
+
+TEST(CrossTokenizer, ComparesByRankOrByTheTokensThatBothHave) {
+  const auto parts = [](const std::string& yaml) {
+    const MethodSpec method = build("cross_tokenizer", yaml);
+    const AgentSpec& agent = agent_of(method);
+    return bound<ForeignTeacherJudgeOptions>(agent.judge.options).align + ", " +
+           bound<AlignedOptions>(agent.learners[0].objectives[0].loss.options).distance;
+  };
+  EXPECT_EQ(parts(""), "positions, sorted");
+  EXPECT_EQ(parts("form: gold\nmerge: observed"), "bytes, hybrid");
+  EXPECT_EQ(agent_of(build("cross_tokenizer", "ce_weight: 0")).learners[0].objectives.size(), 1u);
+}
+
+TEST(CrossTokenizer, RefusesWhatItIsNot) {
+  expect_error([] { build("cross_tokenizer", "beta: 0.3"); }, "form: gold where merge, beta",
+               /*is_whole=*/false);
+  expect_error([] { build("cross_tokenizer", "form: old"); },
+               "run.yaml:1:7: form: unknown value \"old\"", /*is_whole=*/false);
+  expect_error([] { build("cross_tokenizer", "form: gold\nmerge: both"); },
+               "run.yaml:2:8: merge: unknown value \"both\"", /*is_whole=*/false);
+  expect_error([] { build("cross_tokenizer", "kd_weight: 0"); },
+               "run.yaml:1:12: needs kd_weight > 0, found kd_weight: 0");
 }
 
 TEST(SeqKd, FollowsTheTeacher) {
