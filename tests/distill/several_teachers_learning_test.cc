@@ -35,7 +35,7 @@ agents::Decoder make_decoder(uint64_t seed, int64_t width, double spread) {
 
 // A copy that reads the marks of one kind of prompt as noise, and so has other opinions after it.
 agents::Decoder spoiled(const agents::Decoder& good, int64_t kind) {
-  agents::Decoder copy(std::dynamic_pointer_cast<agents::DecoderImpl>(good->clone()));
+  agents::Decoder copy(good->copy());
   torch::NoGradGuard no_grad;
   torch::manual_seed(17);
   for (const auto& item : copy->named_parameters()) {
