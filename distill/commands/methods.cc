@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "distill/commands/command_line.h"
@@ -7,9 +8,11 @@ namespace distill {
 namespace {
 
 void list() {
+  size_t width = 0;
+  for (const MethodEntry& method : methods()) width = std::max(width, method.name.size());
   for (const MethodEntry& method : methods()) {
-    std::cout << method.name << std::string(10 - method.name.size(), ' ') << method.summary << " ("
-              << method.source << ")\n";
+    const std::string blank(width + 2 - method.name.size(), ' ');
+    std::cout << method.name << blank << method.summary << " (" << method.source << ")\n";
   }
 }
 
