@@ -10,6 +10,7 @@
 #include "distill/components/components.h"
 #include "distill/components/worlds.h"
 #include "distill/device.h"
+#include "distill/retrieval_stage.h"
 #include "distill/run_folder.h"
 #include "distill/stage_inputs.h"
 #include "distill/world_stage.h"
@@ -75,7 +76,8 @@ class Checker {
     fact(stage.name + ": " + name_of(stage.kind) +
          (stage.method.name.empty() ? "" : " by " + stage.method.name));
     if (stage.world) return check_world(stage);
-    const bool has_files = attempt([&] { check_files(stage); });
+    if (is_of_labels(stage.kind)) attempt([&] { check_task(stage); });
+    const bool has_files = !is_of_labels(stage.kind) && attempt([&] { check_files(stage); });
     if (stage.kind == StageKind::kTokenizer) return;
     KnownTokenizer tokenizer;
     if (!attempt([&] { tokenizer = tokenizer_of(stage); })) return;
@@ -100,6 +102,12 @@ class Checker {
           static_cast<void>(mlp_options(made(**model), world, 0));
       }
     });
+  }
+
+  void check_task(const StageConfig& stage) {
+    const TaskTexts texts = read_task(stage.retrieval.task, stage.mark);
+    fact("  task: " + counted(static_cast<int64_t>(texts.training.size()), "text") +
+         ", held out: " + counted(static_cast<int64_t>(texts.validation.size()), "text"));
   }
 
   void check_files(const StageConfig& stage) {
@@ -204,12 +212,24 @@ class Checker {
                      role + ": its vocabulary of " + std::to_string(config.vocabulary_size) +
                          " is smaller than the tokenizer's " + std::to_string(vocabulary));
     }
+    if (is_of_labels(stage.kind)) return check_texts_fit(config, stage, model, role);
     const int64_t response = std::max(
         {stage.train.max_new_tokens, stage.evaluate.max_new_tokens, stage.data.response_tokens});
     if (stage.data.prompt_tokens + response <= config.context) return;
     throw error_at(model.mark, role + ": prompts of " + std::to_string(stage.data.prompt_tokens) +
                                    " and responses of " + std::to_string(response) +
                                    " tokens do not fit its context of " +
+                                   std::to_string(config.context));
+  }
+
+  static void check_texts_fit(const agents::DecoderConfig& config, const StageConfig& stage,
+                              const ModelConfig& model, const std::string& role) {
+    int64_t tokens = std::max(stage.retrieval.task.max_tokens, stage.train.max_new_tokens);
+    if (role == "teacher") tokens += stage.retrieval.soft_prompt.tokens + 1;
+    if (tokens <= config.context) return;
+    throw error_at(model.mark, role + ": texts of " + std::to_string(tokens) +
+                                   " tokens, with what stands before them, do not fit its context "
+                                   "of " +
                                    std::to_string(config.context));
   }
 

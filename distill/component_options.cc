@@ -16,12 +16,18 @@ void check(const Options& options) {
 }
 
 constexpr Entry kSources[] = {{"dataset", check<DatasetOptions>},
+                              {"groups", check<GroupsOptions>},
                               {"mix", check<MixOptions>},
                               {"rollout", check<RolloutOptions>},
                               {"segments", check<SegmentsOptions>}};
-constexpr Entry kJudges[] = {{"student", check<StudentJudgeOptions>},
+constexpr Entry kJudges[] = {{"reference", check<ReferenceJudgeOptions>},
+                             {"student", check<StudentJudgeOptions>},
                              {"teacher", check<TeacherJudgeOptions>}};
-constexpr Entry kPayers[] = {{"log_likelihood_of", check<LogLikelihoodOfOptions>}};
+constexpr Entry kPayers[] = {{"intended_label", check<IntendedLabelOptions>},
+                             {"length_outside", check<LengthOutsideOptions>},
+                             {"log_likelihood_of", check<LogLikelihoodOfOptions>},
+                             {"log_ratio", check<LogRatioOptions>},
+                             {"self_bleu", check<SelfBleuOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"top_k", check<TopKOptions>},
                               {"top_p", check<TopPOptions>}};
@@ -36,6 +42,7 @@ constexpr Entry kRewards[] = {{"forward_kl", check<DivergenceOptions>},
                               {"reverse_kl", check<DivergenceOptions>}};
 constexpr Entry kLosses[] = {{"imitation", check<ImitationOptions>},
                              {"policy_gradient", check<PolicyGradientOptions>},
+                             {"relation", check<RelationOptions>},
                              {"soft_td", check<SoftTdOptions>},
                              {"td", check<TdOptions>}};
 
@@ -79,6 +86,41 @@ Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
 
 void LogLikelihoodOfOptions::check(const Options&) const {
   check_in(kJudges, "judge", component(judge));
+}
+
+Bindings GroupsOptions::bindings() { return {{"size", &size}}; }
+
+void GroupsOptions::check(const Options& options) const {
+  require(size >= 1, options, "size >= 1");
+}
+
+Bindings LengthOutsideOptions::bindings() {
+  return {{"shortest", &shortest}, {"longest", &longest}};
+}
+
+void LengthOutsideOptions::check(const Options& options) const {
+  require(shortest >= 1, options, "shortest >= 1");
+  require(longest >= shortest, options, "longest >= shortest");
+}
+
+Bindings LogRatioOptions::bindings() { return {{"judge", &judge}}; }
+
+void LogRatioOptions::check(const Options&) const { check_in(kJudges, "judge", component(judge)); }
+
+Bindings SelfBleuOptions::bindings() { return {{"order", &order}}; }
+
+void SelfBleuOptions::check(const Options& options) const {
+  require(order >= 1, options, "order >= 1");
+}
+
+Bindings RelationOptions::bindings() {
+  return {{"teacher_temperature", &teacher_temperature},
+          {"student_temperature", &student_temperature}};
+}
+
+void RelationOptions::check(const Options& options) const {
+  require(teacher_temperature > 0, options, "teacher_temperature > 0");
+  require(student_temperature > 0, options, "student_temperature > 0");
 }
 
 Bindings MixOptions::bindings() {

@@ -31,6 +31,14 @@ struct DatasetOptions {
   void check(const Options&) const {}
 };
 
+/// `groups`: labelled texts, several to an episode so that they can be compared.
+struct GroupsOptions {
+  int64_t size = 32;  // texts of an episode
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `rollout`: an actor answers the prompts.
 struct RolloutOptions {
   std::string actor = "student";  // or "teacher"
@@ -77,7 +85,44 @@ struct StudentJudgeOptions {
   void check(const Options&) const {}
 };
 
+/// `reference`: the soft prompt as it was before the stage.
+struct ReferenceJudgeOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
 // Payers: what is paid for whole trajectories.
+
+/// `intended_label`: a classifier's log-probability of the label that a text was asked for, at its end.
+struct IntendedLabelOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `length_outside`: 1 at the end of a text of fewer or more tokens.
+struct LengthOutsideOptions {
+  int64_t shortest = 3;  // tokens, the end included
+  int64_t longest = 64;  // tokens, >= shortest
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `log_ratio`: the actor's log-probability of each action taken less a judge's; its mean is their KL.
+struct LogRatioOptions {
+  Value judge = "reference";  // a judge: a name, or a map of name and options
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `self_bleu`: the BLEU of a text against the others of the batch, at its end.
+struct SelfBleuOptions {
+  int64_t order = 3;  // longest sequences of tokens that are compared
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
 
 /// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
 struct LogLikelihoodOfOptions {
@@ -193,6 +238,15 @@ struct JsdOptions {
 /// `imitation`: the reward itself is differentiated.
 struct ImitationOptions {
   std::string average = "tokens";  // or "sequences": each its own mean first
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `relation`: how alike the student finds the texts of a group is drawn to how alike the teacher does.
+struct RelationOptions {
+  double teacher_temperature = 0.1;  // of the teacher's similarities, > 0
+  double student_temperature = 0.1;  // of the student's, > 0
 
   Bindings bindings();
   void check(const Options& options) const;

@@ -27,6 +27,8 @@ constexpr std::array kMethods = {
                 "Schulman et al. 2017, arXiv:1707.06347", false, ppo},
     MethodEntry{"reinforce", "policy gradients of whole episodes' returns",
                 "Williams 1992, doi:10.1007/BF00992696", false, reinforce},
+    MethodEntry{"retrieval", "a tiny student finds the like of a text among what a teacher wrote",
+                "after Liu et al. 2023, arXiv:2310.15594", true, retrieval, true},
     MethodEntry{"rloo", "policy gradients of episodes compared with the others of their group",
                 "Ahmadian et al. 2024, arXiv:2402.14740", false, rloo},
     MethodEntry{"seq_kd", "likelihood of responses that the teacher writes",

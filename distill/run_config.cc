@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <functional>
+#include <map>
 
 #include "distill/build_order.h"
 #include "distill/component_options.h"
@@ -14,12 +16,19 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr std::array kKinds = {
-    std::pair{StageKind::kTokenizer, "tokenizer"}, std::pair{StageKind::kPretrain, "pretrain"},
-    std::pair{StageKind::kDistill, "distill"}, std::pair{StageKind::kEvaluate, "evaluate"}};
+constexpr std::array kKinds = {std::pair{StageKind::kTokenizer, "tokenizer"},
+                               std::pair{StageKind::kPretrain, "pretrain"},
+                               std::pair{StageKind::kDistill, "distill"},
+                               std::pair{StageKind::kEvaluate, "evaluate"},
+                               std::pair{StageKind::kClassifier, "classifier"},
+                               std::pair{StageKind::kSoftPrompt, "soft_prompt"},
+                               std::pair{StageKind::kSoftPromptRl, "soft_prompt_rl"},
+                               std::pair{StageKind::kStore, "store"},
+                               std::pair{StageKind::kRetrieve, "retrieve"}};
 
-const Names kSections = {"world",   "data",   "tokenizer", "teacher",
-                         "student", "method", "train",     "evaluate"};
+const Names kSections = {"world",      "data",  "tokenizer", "teacher", "student",
+                         "method",     "train", "evaluate",  "task",    "soft_prompt",
+                         "classifier", "store", "answer"};
 
 // Which sections a kind of stage uses. A stage does not inherit the others from the top level.
 Names sections_of(StageKind kind) {
@@ -29,9 +38,19 @@ Names sections_of(StageKind kind) {
     case StageKind::kPretrain:
       return {"world", "data", "tokenizer", "student", "method", "train", "evaluate"};
     case StageKind::kDistill:
-      return kSections;
+      return {"world", "data", "tokenizer", "teacher", "student", "method", "train", "evaluate"};
     case StageKind::kEvaluate:
       return {"world", "data", "tokenizer", "teacher", "evaluate"};
+    case StageKind::kClassifier:
+      return {"task", "tokenizer", "student", "method", "train"};
+    case StageKind::kSoftPrompt:
+    case StageKind::kSoftPromptRl:
+      return {"task",  "tokenizer", "teacher",     "method",
+              "train", "evaluate",  "soft_prompt", "classifier"};
+    case StageKind::kStore:
+      return {"task", "tokenizer", "teacher", "soft_prompt", "classifier", "store"};
+    case StageKind::kRetrieve:
+      return {"task", "tokenizer", "student", "method", "train", "store", "answer"};
   }
   return {};
 }
@@ -50,6 +69,8 @@ std::vector<Names> alternatives(const std::string& section) {
     return {{"path", "stage", "config", "layers_of", "every"}};
   }
   if (section == "tokenizer") return {{"path", "stage"}};
+  if (section == "soft_prompt") return {{"tokens", "stage"}};
+  if (section == "task") return {{"validation", "validation_share"}};
   if (section == "data.train" || section == "data.validation") return {{"files", "builtin"}};
   if (section == "train") return {{"steps", "tokens", "environment_steps"}};
   return {};
@@ -245,10 +266,24 @@ TrainConfig to_train(const Options& options, bool in_world) {
   return train;
 }
 
+MemoryConfig to_memory(const Options& options) {
+  MemoryConfig memory;
+  bind(options, memory.bindings());
+  require(memory.examples >= 1, options, "examples >= 1");
+  require(memory.top >= 1, options, "top >= 1");
+  require(memory.neighbours >= 1, options, "neighbours >= 1");
+  require(memory.temperature > 0, options, "temperature > 0");
+  require(memory.share >= 0 && memory.share <= 1, options, "0 <= share <= 1");
+  return memory;
+}
+
 EvaluateConfig to_evaluate(const Options& options, bool in_world) {
   EvaluateConfig evaluate;
-  Options models;
-  bind(options, evaluate.bindings(in_world) + Bindings{{"models", &models}});
+  Options models, memory;
+  Bindings known = evaluate.bindings(in_world) + Bindings{{"models", &models}};
+  if (!in_world) known.add({"memory", &memory});
+  bind(options, known);
+  if (options.has("memory")) evaluate.memory = to_memory(memory);
   require(evaluate.episodes >= 1, options, "episodes >= 1");
   require(evaluate.examples >= 0, options, "examples >= 0");
   require(evaluate.continuations >= 0, options, "continuations >= 0");
@@ -264,6 +299,7 @@ EvaluateConfig to_evaluate(const Options& options, bool in_world) {
 Options to_options(const EvaluateConfig& evaluate, bool in_world) {
   EvaluateConfig copy = evaluate;
   Options out = options_of(copy.bindings(in_world));
+  if (copy.memory) out.set("memory", options_of(copy.memory->bindings()));
   Options models;
   for (const auto& [name, model] : copy.models) models.set(name, to_options(model));
   if (!models.empty()) out.set("models", models);
@@ -328,6 +364,31 @@ void need(StageConfig& stage, const std::string& other) {
   if (!other.empty() && !contains(stage.needs, other)) stage.needs.push_back(other);
 }
 
+// What a stage of labelled texts asks for.
+void check_labelled_stage(const StageConfig& stage) {
+  const auto missing = [&](const std::string& what) {
+    return error_at(stage.mark, "stage \"" + stage.name + "\" of kind " + name_of(stage.kind) +
+                                    " needs " + what);
+  };
+  const bool reads = contains(sections_of(stage.kind), "student");
+  if (reads && !stage.student) throw missing("a student");
+  if (!reads && !stage.teacher) throw missing("a teacher, that writes");
+  if (!stage.method.name.empty() && !find_method(stage.method).has_kinds) {
+    throw error_at(stage.method.mark, "a stage of kind " + name_of(stage.kind) +
+                                          " takes method retrieval, found " + stage.method.name);
+  }
+  if (!stage.evaluate.models.empty()) {
+    throw error_at(stage.mark, "a stage of kind " + name_of(stage.kind) + " scores no models");
+  }
+  if (stage.evaluate.memory) {
+    throw error_at(stage.mark, "a stage of kind " + name_of(stage.kind) + " takes no memory");
+  }
+  const bool goes_on = stage.kind == StageKind::kSoftPromptRl || stage.kind == StageKind::kStore;
+  if (goes_on && stage.retrieval.soft_prompt.stage.empty()) {
+    throw missing("soft_prompt: {stage: name}");
+  }
+}
+
 // What the kind asks for beyond its sections' own ranges.
 void check_stage(const StageConfig& stage) {
   const auto missing = [&](const std::string& what) {
@@ -339,8 +400,15 @@ void check_stage(const StageConfig& stage) {
     if (stage.evaluate.models.empty()) throw missing("map of models under evaluate");
     return;
   }
+  if (is_of_labels(stage.kind)) return check_labelled_stage(stage);
   if (!stage.student) throw missing("student");
   const MethodEntry& method = find_method(stage.method);
+  if (method.has_kinds) {
+    throw error_at(stage.method.mark, "method " + stage.method.name +
+                                          " has kinds of stages of its "
+                                          "own, found kind " +
+                                          name_of(stage.kind));
+  }
   if (!method.needs_teacher) return;
   if (stage.kind == StageKind::kPretrain) {
     throw error_at(stage.method.mark, "method " + stage.method.name +
@@ -348,6 +416,26 @@ void check_stage(const StageConfig& stage) {
                                           "not; use kind distill");
   }
   if (!stage.teacher) throw missing("teacher for the method " + stage.method.name);
+}
+
+RetrievalConfig to_retrieval(StageKind kind, std::map<std::string, Options>& given,
+                             const std::function<ConfigError(const std::string&)>& missing) {
+  RetrievalConfig out;
+  const auto has = [&](const std::string& name) { return contains(sections_of(kind), name); };
+  if (!given.contains("task")) throw missing("a task: {files: ..., text: ..., labels: ...}");
+  out.task = to_task(given["task"]);
+  if (has("soft_prompt")) out.soft_prompt = to_soft_prompt(given["soft_prompt"]);
+  if (has("classifier")) {
+    if (!given.contains("classifier")) throw missing("classifier: {stage: name}");
+    out.classifier = to_classifier(given["classifier"]);
+  }
+  if (has("store")) {
+    const bool is_made = kind == StageKind::kStore;
+    if (!is_made && !given.contains("store")) throw missing("store: {stage: name}");
+    out.store = to_store(given["store"], is_made);
+  }
+  if (has("answer")) out.answer = to_answer(given["answer"]);
+  return out;
 }
 
 StageConfig to_stage(const std::string& name, StageKind kind, const Options& top,
@@ -358,6 +446,7 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
   stage.mark = own.mark;
   Options above = top;
   if (kind == StageKind::kPretrain) above.erase("method");      // it does not distil
+  if (kind == StageKind::kStore) above.erase("method");         // it trains nothing
   if (kind == StageKind::kTokenizer) above.erase("tokenizer");  // which names what this one makes
   std::map<std::string, Options> given;
   for (const std::string& section_name : sections_of(kind)) {
@@ -379,6 +468,8 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
     if (given.contains("tokenizer")) {
       throw error_at(given["tokenizer"].mark, "a world needs no tokenizer");
     }
+  } else if (is_of_labels(kind)) {
+    stage.retrieval = to_retrieval(kind, given, missing);
   } else {
     if (!given.contains("data")) throw missing("data, or a world");
     stage.data = to_data(given["data"]);
@@ -387,9 +478,10 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
   if (given.contains("student")) stage.student = to_model(given["student"]);
   stage.evaluate = to_evaluate(given["evaluate"], in_world);
   if (!in_world) stage.tokenizer = to_tokenizer(given["tokenizer"], kind);
-  if (kind == StageKind::kPretrain || kind == StageKind::kDistill) {
+  if (contains(sections_of(kind), "method")) {
     if (kind == StageKind::kPretrain && !given.contains("method"))
       given["method"].set("name", "sft");
+    if (is_of_labels(kind) && !given.contains("method")) given["method"].set("name", "retrieval");
     if (!given.contains("method")) throw missing("a method");
     if (!given.contains("train")) throw missing("train: {steps: ...}, or a budget");
     stage.method = to_method(given["method"]);
@@ -447,6 +539,7 @@ void resolve_references(std::vector<StageConfig>& stages) {
     if (found == names.end()) throw error_at(mark, unknown("stage", other, names));
     const StageKind kind = stages[static_cast<size_t>(found - names.begin())].kind;
     const bool gives = kind == StageKind::kPretrain || kind == StageKind::kDistill ||
+                       kind == StageKind::kClassifier || kind == StageKind::kRetrieve ||
                        (for_tokenizer && kind == StageKind::kTokenizer);
     if (!gives) {
       throw error_at(mark, "stage \"" + other + "\" of kind " + name_of(kind) + " makes no " +
@@ -454,7 +547,24 @@ void resolve_references(std::vector<StageConfig>& stages) {
     }
     need(stage, other);
   };
+  const auto refer_to_kind = [&](StageConfig& stage, const std::string& other,
+                                 const std::vector<StageKind>& kinds, const std::string& what) {
+    if (other.empty()) return;
+    const auto found = std::find(names.begin(), names.end(), other);
+    if (found == names.end()) throw error_at(stage.mark, unknown("stage", other, names));
+    const StageKind kind = stages[static_cast<size_t>(found - names.begin())].kind;
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+      throw error_at(stage.mark, "stage \"" + stage.name + "\": stage \"" + other + "\" of kind " +
+                                     name_of(kind) + " makes no " + what);
+    }
+    need(stage, other);
+  };
   for (StageConfig& stage : stages) {
+    const RetrievalConfig& r = stage.retrieval;
+    refer_to_kind(stage, r.soft_prompt.stage, {StageKind::kSoftPrompt, StageKind::kSoftPromptRl},
+                  "soft prompt");
+    refer_to_kind(stage, r.classifier, {StageKind::kClassifier}, "classifier");
+    refer_to_kind(stage, r.store.stage, {StageKind::kStore}, "store");
     refer(stage, stage.tokenizer.stage, stage.mark, true);
     for (const auto* model : {&stage.teacher, &stage.student}) {
       if (*model) refer(stage, origin(**model).stage, origin(**model).mark, false);
@@ -528,6 +638,14 @@ std::vector<std::string> TrainConfig::only_for_text() {
 
 std::vector<std::string> TrainConfig::only_for_worlds() { return {"environment_steps"}; }
 
+Bindings MemoryConfig::bindings() {
+  return {{"examples", &examples},
+          {"top", &top},
+          {"neighbours", &neighbours},
+          {"temperature", &temperature},
+          {"share", &share}};
+}
+
 Bindings EvaluateConfig::bindings(bool in_world) {
   if (in_world) return {{"episodes", &episodes}};
   return {{"examples", &examples},
@@ -538,6 +656,12 @@ Bindings EvaluateConfig::bindings(bool in_world) {
 std::string name_of(StageKind kind) {
   return std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& k) { return k.first == kind; })
       ->second;
+}
+
+bool is_of_labels(StageKind kind) {
+  return kind == StageKind::kClassifier || kind == StageKind::kSoftPrompt ||
+         kind == StageKind::kSoftPromptRl || kind == StageKind::kStore ||
+         kind == StageKind::kRetrieve;
 }
 
 const MethodEntry& find_method(const MethodConfig& method) {
@@ -595,8 +719,22 @@ RunConfig load_run_config(const std::string& path, const std::vector<std::string
 
 namespace {
 
+void set_labels(const StageConfig& stage, Options& out) {
+  const RetrievalConfig& r = stage.retrieval;
+  const Names sections = sections_of(stage.kind);
+  out.set("task", to_options(r.task));
+  if (contains(sections, "soft_prompt")) out.set("soft_prompt", to_options(r.soft_prompt));
+  if (contains(sections, "classifier")) out.set("classifier", Options{{"stage", r.classifier}});
+  if (contains(sections, "store")) out.set("store", to_options(r.store));
+  if (contains(sections, "answer")) out.set("answer", to_options(r.answer));
+}
+
 void set_text(const StageConfig& stage, Options& out) {
-  out.set("data", to_options(stage.data));
+  if (is_of_labels(stage.kind)) {
+    set_labels(stage, out);
+  } else {
+    out.set("data", to_options(stage.data));
+  }
   TokenizerConfig tokenizer = stage.tokenizer;
   Options tokenizer_options = options_of(tokenizer.bindings());
   for (const char* name : {"path", "stage"}) {
@@ -635,7 +773,7 @@ Options to_options(const StageConfig& stage) {
     }
     out.set("train", train_options);
   }
-  if (stage.kind != StageKind::kTokenizer) {
+  if (contains(sections_of(stage.kind), "evaluate")) {
     out.set("evaluate", to_options(stage.evaluate, stage.world.has_value()));
   }
   return out;
@@ -690,6 +828,13 @@ std::vector<std::pair<std::string, std::string>> known_keys() {
   keys.emplace_back("data", "demonstrations");
   keys.emplace_back("world", "name");
   keys.emplace_back("evaluate", "models");
+  keys.emplace_back("evaluate", "memory");
+  add("memory", MemoryConfig().bindings());
+  add("task", TaskConfig().bindings());
+  add("soft_prompt", SoftPromptConfig().bindings());
+  keys.emplace_back("classifier", "stage");
+  add("store", StoreConfig().bindings());
+  add("answer", AnswerConfig().bindings());
   keys.emplace_back("stages", "kind");
   keys.emplace_back("stages", "needs");
   return keys;

@@ -12,6 +12,7 @@
 
 #include "distill/options.h"
 #include "distill/registry.h"
+#include "distill/retrieval_config.h"
 #include "distill/spec.h"
 
 namespace distill {
@@ -108,20 +109,45 @@ struct TrainConfig {
   static std::vector<std::string> only_for_worlds();
 };
 
+/// `memory`: contexts of the training text that a language model looks up when it is scored.
+struct MemoryConfig {
+  int64_t examples = 500;    // whose contexts are remembered
+  int64_t top = 32;          // tokens kept of each context
+  int64_t neighbours = 32;   // contexts that are looked at
+  double temperature = 0.1;  // of their similarities, > 0
+  double share = 0.25;       // of what they say in the prediction, in [0, 1]
+
+  Bindings bindings();
+};
+
 struct EvaluateConfig {
   int64_t examples = 256;                                   // held-out examples scored; 0: all
   int64_t continuations = 64;                               // of those, how many are also continued
   int64_t max_new_tokens = 0;                               // 0: data.response_tokens
   int64_t episodes = 100;                                   // in a world: played for a score
+  std::optional<MemoryConfig> memory;                       // text: none by default
   std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
 
-  Bindings bindings(bool in_world);  // without models
+  Bindings bindings(bool in_world);  // without memory and models
 };
 
-enum class StageKind { kTokenizer, kPretrain, kDistill, kEvaluate };
+enum class StageKind {
+  kTokenizer,
+  kPretrain,
+  kDistill,
+  kEvaluate,
+  kClassifier,    // a model learns to label texts
+  kSoftPrompt,    // a prompt learns to have texts of a label written
+  kSoftPromptRl,  // the same prompt learns from what its texts are worth
+  kStore,         // texts are written, labelled and stored
+  kRetrieve,      // a student learns to find them
+};
 
-/// "tokenizer", "pretrain", "distill" or "evaluate".
+/// "tokenizer", "pretrain", "distill", "evaluate", ...
 std::string name_of(StageKind kind);
+
+/// Whether the kind is about labelled texts: what `method: retrieval` is made of.
+bool is_of_labels(StageKind kind);
 
 /// One stage with everything that the top level of the file gives it.
 struct StageConfig {
@@ -136,6 +162,7 @@ struct StageConfig {
   MethodConfig method;  // without a name where the kind trains nothing
   TrainConfig train;
   EvaluateConfig evaluate;
+  RetrievalConfig retrieval;  // of kinds that are about labelled texts
   Mark mark;
 };
 

@@ -63,7 +63,24 @@ std::vector<std::string> standard_headers() {
   throw ConfigError("builtin c++_headers: the compiler c++ names no folder with <vector>");
 }
 
+// Parameters from which threads inside operators serve better than shards.
+constexpr int64_t kLargeModel = 200'000'000;
+
 }  // namespace
+
+int64_t parameter_count(const agents::Decoder& model) {
+  int64_t count = 0;
+  for (const auto& parameter : model->parameters()) count += parameter.numel();
+  return count;
+}
+
+rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model) {
+  const int cores = rl::core_count();
+  const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
+  if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
+  if (inside > 0) return {std::max(1, cores / inside), inside};
+  return parameter_count(model) >= kLargeModel ? rl::Threads{1, cores} : rl::Threads{cores, 1};
+}
 
 std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
   if (!model.path.empty()) return model.path;

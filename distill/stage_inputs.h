@@ -9,8 +9,14 @@
 #include "distill/stage_paths.h"
 #include "envs/token/examples.h"
 #include "envs/token/tokenizer.h"
+#include "rl/parallel.h"
 
 namespace distill {
+
+int64_t parameter_count(const agents::Decoder& model);
+
+/// How the cores work on a model, where the run file leaves it open.
+rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model);
 
 /// The folder that a model's files come from, config and tokenizer included; empty for a model made
 /// from a config written in the run file.

@@ -21,23 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Parameters from which threads inside operators serve better than shards.
-constexpr int64_t kLargeModel = 200'000'000;
-
-int64_t parameter_count(const agents::Decoder& model) {
-  int64_t count = 0;
-  for (const auto& parameter : model->parameters()) count += parameter.numel();
-  return count;
-}
-
-rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model) {
-  const int cores = rl::core_count();
-  const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
-  if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
-  if (inside > 0) return {std::max(1, cores / inside), inside};
-  return parameter_count(model) >= kLargeModel ? rl::Threads{1, cores} : rl::Threads{cores, 1};
-}
-
 // Everything a training or scoring stage works with.
 struct Inputs {
   std::shared_ptr<const envs::Tokenizer> tokenizer;
@@ -64,6 +47,7 @@ class StageRun {
   void load_inputs();
   void check_lengths(const agents::Decoder& model, const std::string& role) const;
   EvaluationTask evaluation_task() const;
+  MemoryTask memory_task() const;
   void save_student() const;
 
   const RunConfig& run_;
@@ -116,6 +100,17 @@ void StageRun::load_inputs() {
       make_examples(stage_.data, /*validation=*/true, /*needs_response=*/true, inputs_.tokenizer);
 }
 
+MemoryTask StageRun::memory_task() const {
+  const MemoryConfig& memory = *stage_.evaluate.memory;
+  const auto examples =
+      make_examples(stage_.data, /*validation=*/false, /*needs_response=*/true, inputs_.tokenizer);
+  return {.examples = envs::first_examples(*examples, memory.examples),
+          .options = {.top = memory.top,
+                      .neighbours = memory.neighbours,
+                      .temperature = memory.temperature},
+          .share = memory.share};
+}
+
 EvaluationTask StageRun::evaluation_task() const {
   EvaluationTask task;
   const int64_t count =
@@ -125,6 +120,7 @@ EvaluationTask StageRun::evaluation_task() const {
   task.teacher = inputs_.teacher;
   // Without a set of its own a method is measured on the likeliest tokens of the teacher.
   task.offer = {.kind = agents::OfferOptions::Kind::top_k, .max_actions = 50};
+  if (stage_.evaluate.memory) task.memory = memory_task();
   task.continuations = stage_.evaluate.continuations;
   task.max_new_tokens = stage_.evaluate.max_new_tokens > 0 ? stage_.evaluate.max_new_tokens
                                                            : stage_.data.response_tokens;

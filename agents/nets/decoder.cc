@@ -189,6 +189,10 @@ int64_t DecoderImpl::vocabulary_size() const {
   return options_.vocabulary_size > 0 ? options_.vocabulary_size : config_.vocabulary_size;
 }
 
+Tensor DecoderImpl::token_rows(const Tensor& ids) const {
+  return at::embedding(token_embedding_, ids.to(token_embedding_.device()));
+}
+
 KeyValueCache DecoderImpl::new_cache(int64_t rows, int64_t capacity) const {
   return {config_, rows, capacity, token_embedding_.options().dtype(options_.compute)};
 }
@@ -199,8 +203,9 @@ void DecoderImpl::check_ids(const Tensor& ids) const {
   if (!ids.device().is_cpu()) return;
   const Tensor dense = ids.contiguous();
   const int64_t* id = dense.data_ptr<int64_t>();
+  const int64_t further = further_embedding_.defined() ? further_embedding_.size(0) : 0;
   for (int64_t i = 0; i < dense.numel(); ++i) {
-    if (id[i] >= 0 && id[i] < config_.vocabulary_size) continue;
+    if (id[i] >= 0 && id[i] < config_.vocabulary_size + further) continue;
     throw std::invalid_argument("id " + std::to_string(id[i]) + " at row " +
                                 std::to_string(i / ids.size(1)) + ", position " +
                                 std::to_string(i % ids.size(1)) + ": outside the vocabulary of " +
@@ -209,8 +214,16 @@ void DecoderImpl::check_ids(const Tensor& ids) const {
 }
 
 Tensor DecoderImpl::embed(const Tensor& ids, const Tensor& positions) const {
-  const Tensor tokens =
-      at::embedding(token_embedding_, ids.to(token_embedding_.device())).to(at::kFloat);
+  const Tensor id = ids.to(token_embedding_.device());
+  const int64_t size = config_.vocabulary_size;
+  Tensor tokens;
+  if (further_embedding_.defined()) {
+    const Tensor known = at::embedding(token_embedding_, id.clamp_max(size - 1)).to(at::kFloat);
+    const Tensor further = at::embedding(further_embedding_, (id - size).clamp_min(0));
+    tokens = at::where((id >= size).unsqueeze(-1), further, known);
+  } else {
+    tokens = at::embedding(token_embedding_, id).to(at::kFloat);
+  }
   if (!position_embedding_.defined()) return tokens;
   return tokens + at::embedding(position_embedding_, positions).to(at::kFloat);
 }
@@ -311,6 +324,18 @@ Tensor DecoderImpl::forward(const Tensor& ids, KeyValueCache& cache,
   return apply(final_norm_, residual, delta).normed;
 }
 
+std::shared_ptr<DecoderImpl> DecoderImpl::with_further_ids(const Tensor& rows) const {
+  rl::expect_shape(rows, {rl::kAny, config_.width}, "embeddings of further ids");
+  auto result = std::make_shared<DecoderImpl>(config_, options_);
+  const auto from = named_parameters();
+  for (auto& to : result->named_parameters()) {
+    to.value().set_data(from[to.key()].detach());
+    to.value().set_requires_grad(false);
+  }
+  result->further_embedding_ = rows;
+  return result;
+}
+
 std::shared_ptr<DecoderImpl> DecoderImpl::copy() const {
   auto copy = std::make_shared<DecoderImpl>(config_, options_);
   const auto from = named_parameters();
@@ -319,6 +344,7 @@ std::shared_ptr<DecoderImpl> DecoderImpl::copy() const {
     to.value().set_data(original.detach().clone());
     to.value().set_requires_grad(original.requires_grad());
   }
+  copy->further_embedding_ = further_embedding_;
   return copy;
 }
 

@@ -50,6 +50,7 @@ bool is_judged(const AgentSpec& spec) {
   if (spec.actions.name != "all") return true;
   for (const LearnerSpec& learner : spec.learners) {
     for (const ObjectiveSpec& objective : learner.objectives) {
+      if (objective.loss.name == "relation") return true;
       for (const RewardSpec::Term& part : objective.reward.terms) {
         if (compares_with_teacher(part.term)) return true;
       }

@@ -3,6 +3,7 @@
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
 #include "rl/losses/policy_gradient.h"
+#include "rl/losses/relation.h"
 #include "rl/losses/td.h"
 
 namespace distill {
@@ -80,6 +81,12 @@ std::unique_ptr<rl::Loss> make_policy_gradient(const Options& options) {
       .max_kl = unless_zero(found.max_kl)});
 }
 
+std::unique_ptr<rl::Loss> make_relation(const Options& options) {
+  const auto found = bound<RelationOptions>(options);
+  return std::make_unique<rl::Relation>(rl::RelationOptions{
+      .prior_temperature = found.teacher_temperature, .temperature = found.student_temperature});
+}
+
 struct LossEntry {
   const char* name;
   std::unique_ptr<rl::Loss> (*make)(const Options&);
@@ -88,6 +95,7 @@ struct LossEntry {
 constexpr LossEntry kLosses[] = {
     {"imitation", make_imitation},
     {"policy_gradient", make_policy_gradient},
+    {"relation", make_relation},
     {"soft_td", make_soft_td},
     {"td", make_td},
 };

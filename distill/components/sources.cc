@@ -9,6 +9,10 @@ std::unique_ptr<rl::Source> make_dataset(const Options& options, const Context& 
   return context.domain.dataset();
 }
 
+std::unique_ptr<rl::Source> make_groups(const Options& options, const Context& context) {
+  return context.domain.groups(bound<GroupsOptions>(options));
+}
+
 std::unique_ptr<rl::Source> make_rollout(const Options& options, const Context& context) {
   return context.domain.rollout(bound<RolloutOptions>(options));
 }
@@ -32,10 +36,8 @@ struct SourceEntry {
 };
 
 constexpr SourceEntry kSources[] = {
-    {"dataset", make_dataset},
-    {"mix", make_mix},
-    {"rollout", make_rollout},
-    {"segments", make_segments},
+    {"dataset", make_dataset}, {"groups", make_groups},     {"mix", make_mix},
+    {"rollout", make_rollout}, {"segments", make_segments},
 };
 
 std::unique_ptr<rl::Source> make_plain_source(const ComponentSpec& spec, const Context& context) {

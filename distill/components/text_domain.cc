@@ -8,6 +8,14 @@
 
 namespace distill {
 
+std::unique_ptr<rl::Source> Domain::groups(const GroupsOptions&) const {
+  throw ConfigError("source groups: there are no labelled texts here");
+}
+
+std::shared_ptr<const rl::Payer> Domain::payer(const std::string& name) const {
+  throw ConfigError("payer " + name + ": nobody here pays it");
+}
+
 ConfigError has_no(const std::string& domain, const std::string& what, const ComponentSpec& named) {
   return error_at(named.options.mark, domain + " has no " + what + " \"" + named.name + "\"");
 }

@@ -18,6 +18,7 @@ MethodSpec iq_learn(const Options& options);
 MethodSpec kd(const Options& options);
 MethodSpec ppo(const Options& options);
 MethodSpec reinforce(const Options& options);
+MethodSpec retrieval(const Options& options);
 MethodSpec rloo(const Options& options);
 MethodSpec seq_kd(const Options& options);
 MethodSpec sft(const Options& options);
