@@ -205,8 +205,8 @@ class Checker {
     }
   }
 
-  static void check_fits(const agents::DecoderConfig& config, const StageConfig& stage,
-                         const ModelConfig& model, const std::string& role, int64_t vocabulary) {
+  void check_fits(const agents::DecoderConfig& config, const StageConfig& stage,
+                  const ModelConfig& model, const std::string& role, int64_t vocabulary) const {
     if (config.vocabulary_size < vocabulary) {
       throw error_at(model.mark,
                      role + ": its vocabulary of " + std::to_string(config.vocabulary_size) +
@@ -222,10 +222,16 @@ class Checker {
                                    std::to_string(config.context));
   }
 
-  static void check_texts_fit(const agents::DecoderConfig& config, const StageConfig& stage,
-                              const ModelConfig& model, const std::string& role) {
+  // Of each label's set, wherever the prompt comes from.
+  int64_t prompt_tokens(const StageConfig& stage) const {
+    const SoftPromptConfig& prompt = stage.retrieval.soft_prompt;
+    return prompt.stage.empty() ? prompt.tokens : prompt_tokens(run_.stage(prompt.stage));
+  }
+
+  void check_texts_fit(const agents::DecoderConfig& config, const StageConfig& stage,
+                       const ModelConfig& model, const std::string& role) const {
     int64_t tokens = std::max(stage.retrieval.task.max_tokens, stage.train.max_new_tokens);
-    if (role == "teacher") tokens += stage.retrieval.soft_prompt.tokens + 1;
+    if (role == "teacher") tokens += prompt_tokens(stage) + 1;
     if (tokens <= config.context) return;
     throw error_at(model.mark, role + ": texts of " + std::to_string(tokens) +
                                    " tokens, with what stands before them, do not fit its context "

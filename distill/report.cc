@@ -205,7 +205,12 @@ ModelScores scores_from_json(const std::string& text) try {
   };
   read("mean_return", scores.mean_return);
   read("return_deviation", scores.return_deviation);
+  read("accuracy", scores.accuracy);
+  read("agreement", scores.agreement);
+  read("self_bleu", scores.self_bleu);
+  read("distinct", scores.distinct);
   read("nats_per_token", scores.nats_per_token);
+  read("memory_nats", scores.memory_nats);
   read("bits_per_byte", scores.bits_per_byte);
   read("forward_kl", scores.forward_kl);
   read("reverse_kl", scores.reverse_kl);

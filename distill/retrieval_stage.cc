@@ -101,8 +101,7 @@ class LabelStage {
   std::vector<envs::LabelledIds> read_ids_of(const std::vector<std::string>& texts,
                                              const std::vector<int64_t>& given) const;
   PromptDomainOptions prompt_options(const agents::Decoder& teacher, bool has_value) const;
-  void score_prompt(const std::string& name, const PromptDomainOptions& options,
-                    StageResult& result) const;
+  Evaluation scored(const std::string& name, const PromptDomainOptions& options) const;
   EvaluationTask held_out(const PromptDomainOptions& options) const;
   bool learned(const Domain& domain, const rl::Threads& threads,
                const std::function<Training::Measured()>& measure) const;
@@ -249,8 +248,7 @@ EvaluationTask LabelStage::held_out(const PromptDomainOptions& options) const {
 }
 
 // What a prompt's texts are like: whether they are of the label asked for, and how much they repeat each other.
-void LabelStage::score_prompt(const std::string& name, const PromptDomainOptions& options,
-                              StageResult& result) const {
+Evaluation LabelStage::scored(const std::string& name, const PromptDomainOptions& options) const {
   Evaluation row;
   row.scores.name = name;
   row.scores.nats_per_token = held_out_nats(options.student->decoder(), held_out(options));
@@ -273,7 +271,7 @@ void LabelStage::score_prompt(const std::string& name, const PromptDomainOptions
       row.continuations.push_back({r_.task.labels[i % r_.task.labels.size()], texts[i], ""});
     }
   }
-  result.evaluations.push_back(row);
+  return row;
 }
 
 StageResult LabelStage::tune_prompt() {
@@ -281,17 +279,20 @@ StageResult LabelStage::tune_prompt() {
   const bool is_rl = stage_.kind == StageKind::kSoftPromptRl;
   const agents::Decoder teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
   const PromptDomainOptions options = prompt_options(teacher, is_rl);
-  const EvaluationTask task = held_out(options);
   StageResult result;
-  if (is_rl) score_prompt(stage_.name + " before", options, result);
+  if (is_rl) result.evaluations.push_back(scored(stage_.name + " before", options));
   result.interrupted = !learned(PromptDomain(options), options.threads, [&] {
-    const double nats = held_out_nats(options.student->decoder(), task);
-    return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
+    const ModelScores now = scored(stage_.name, options).scores;
+    Training::Measured measured{{{"held_out/nats_per_token", *now.nats_per_token}},
+                                *now.nats_per_token};
+    if (now.agreement) measured.metrics["written/agreement"] = *now.agreement;
+    if (now.self_bleu) measured.metrics["written/self_bleu"] = *now.self_bleu;
+    return measured;
   });
   if (result.interrupted) return result;
   fs::create_directories(product());
   agents::save_soft_prompt(options.student->prompt(), product() + kPrompt);
-  score_prompt(stage_.name, options, result);
+  result.evaluations.push_back(scored(stage_.name, options));
   result.evaluations.back().scores.wall_seconds =
       std::chrono::duration<double>(Clock::now() - begin).count();
   return result;

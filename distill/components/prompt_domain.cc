@@ -29,7 +29,8 @@ class WholeTexts : public rl::Source {
     const Tensor last = at_last_step(batch, torch::ones({batch.size()})) != 0;
     batch.discount = batch.discount.masked_fill(last, 0);
     batch.state_mask = batch.mask;
-    return batch;
+    // Without the column of the state after a cut.
+    return batch.select(torch::arange(batch.size(), batch.action.options()));
   }
 
  private:
