@@ -201,6 +201,19 @@ TEST_F(Retrieval, NamesWhatAStageLacks) {
   refuse({"stages.classifier.answer={share: 1}"}, "a stage of kind classifier takes no answer");
 }
 
+// The language form: contexts of the training text are looked up while a language model is scored.
+TEST_F(Retrieval, TellsWhatALanguageModelPredictsWithAMemory) {
+  const RunConfig with = config(
+      "memory", {"stages.teacher.evaluate.memory={examples: 40, neighbours: 4, share: 0.5}"});
+  const ModelScores scores = once(with, with.stage("teacher"), -1).evaluations.back().scores;
+  ASSERT_TRUE(scores.memory_nats && scores.nats_per_token);
+  EXPECT_LT(*scores.memory_nats, *scores.nats_per_token);
+  const RunConfig none = config(
+      "memoryless", {"stages.teacher.evaluate.memory={examples: 40, neighbours: 4, share: 0.0}"});
+  const ModelScores alone = once(none, none.stage("teacher"), -1).evaluations.back().scores;
+  EXPECT_NEAR(*alone.memory_nats, *alone.nats_per_token, 1e-5);
+}
+
 TEST_F(Retrieval, PrintsAndReadsBack) {
   const std::string text = to_yaml(to_options(config("printed")));
   EXPECT_EQ(to_yaml(to_options(to_run_config(parse_yaml(text, "run.yaml"), "run.yaml"))), text);
