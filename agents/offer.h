@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "rl/action_set.h"
 #include "rl/tensor.h"
@@ -34,5 +35,13 @@ rl::Tensor draws_for(const OfferOptions& options, const rl::Trajectory& trajecto
 /// @throws std::invalid_argument for a sampled set without draws.
 rl::ActionSet offer(const rl::Tensor& log_probs, const OfferOptions& options,
                     const rl::Tensor& taken = {}, const rl::Tensor& draws = {});
+
+/// The sets that the options make of a prior that is read out of features, in all states of a trajectory;
+/// features are handed on where every action is on offer.
+///
+/// @param features float[B, T, D].
+rl::ActionSet offer_in_chunks(const rl::Tensor& features,
+                              const std::shared_ptr<const rl::Readout>& readout,
+                              const OfferOptions& options, const rl::Trajectory& trajectory);
 
 }  // namespace agents

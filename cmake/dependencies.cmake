@@ -28,6 +28,13 @@ find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
 find_path(UTF8PROC_INCLUDE_DIR utf8proc.h REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
 
+# Faiss is a static library; its products come from the BLAS that LibTorch itself uses (Debian).
+find_path(FAISS_INCLUDE_DIR faiss/IndexFlat.h REQUIRED)
+find_library(FAISS_LIBRARY faiss REQUIRED)
+find_library(BLAS_LIBRARY NAMES blas openblas REQUIRED)
+find_library(LAPACK_LIBRARY NAMES lapack openblas REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+
 # oneDNN's float32 matrix product, where oneDNN is installed beside LibTorch and thus the one that
 # LibTorch itself uses (Debian). Without it LibTorch's own product is used.
 find_path(DNNL_INCLUDE_DIR dnnl.h PATHS ${TORCH_INSTALL_PREFIX}/include NO_DEFAULT_PATH)
@@ -50,3 +57,8 @@ foreach(package PCRE2 UTF8PROC)
   target_include_directories(decant_${name} SYSTEM INTERFACE ${${package}_INCLUDE_DIR})
   target_link_libraries(decant_${name} INTERFACE ${${package}_LIBRARY})
 endforeach()
+
+add_library(decant_faiss INTERFACE)
+target_include_directories(decant_faiss SYSTEM INTERFACE ${FAISS_INCLUDE_DIR})
+target_link_libraries(decant_faiss INTERFACE ${FAISS_LIBRARY} ${LAPACK_LIBRARY} ${BLAS_LIBRARY}
+  ${OpenMP_gomp_LIBRARY})

@@ -10,6 +10,7 @@
 #include "distill/components/components.h"
 #include "distill/components/worlds.h"
 #include "distill/device.h"
+#include "distill/retrieval_stage.h"
 #include "distill/run_folder.h"
 #include "distill/stage_inputs.h"
 #include "distill/world_stage.h"
@@ -75,14 +76,19 @@ class Checker {
     fact(stage.name + ": " + name_of(stage.kind) +
          (stage.method.name.empty() ? "" : " by " + stage.method.name));
     if (stage.world) return check_world(stage);
-    const bool has_files = attempt([&] { check_files(stage); });
+    if (is_of_labels(stage.kind)) attempt([&] { check_task(stage); });
+    const bool has_files = !is_of_labels(stage.kind) && attempt([&] { check_files(stage); });
     if (stage.kind == StageKind::kTokenizer) return;
     KnownTokenizer tokenizer;
     if (!attempt([&] { tokenizer = tokenizer_of(stage); })) return;
     if (has_files && is_thorough_ && tokenizer.tokenizer) {
       attempt([&] { check_examples(stage, tokenizer); });
     }
-    if (stage.teacher) check_model(stage, *stage.teacher, "teacher", tokenizer);
+    for (const auto& [name, model] : teachers_of(stage)) {
+      KnownTokenizer own = tokenizer;
+      if (has_foreign_teacher(stage) && !attempt([&] { own = tokenizer_at(model); })) continue;
+      check_model(stage, model, name, own);
+    }
     if (stage.student) check_model(stage, *stage.student, "student", tokenizer);
     for (const auto& [name, model] : stage.evaluate.models) {
       check_model(stage, model, name, tokenizer);
@@ -100,6 +106,12 @@ class Checker {
           static_cast<void>(mlp_options(made(**model), world, 0));
       }
     });
+  }
+
+  void check_task(const StageConfig& stage) {
+    const TaskTexts texts = read_task(stage.retrieval.task, stage.mark);
+    fact("  task: " + counted(static_cast<int64_t>(texts.training.size()), "text") +
+         ", held out: " + counted(static_cast<int64_t>(texts.validation.size()), "text"));
   }
 
   void check_files(const StageConfig& stage) {
@@ -127,6 +139,15 @@ class Checker {
     KnownTokenizer known;
     known.size = maker.tokenizer.vocabulary_size;
     known.path = paths_.product(from);
+    return known;
+  }
+
+  // Of a teacher that has its own.
+  KnownTokenizer tokenizer_at(const ModelConfig& model) const {
+    KnownTokenizer known;
+    known.path = teacher_tokenizer_path(model, paths_);
+    known.tokenizer = envs::load_tokenizer(known.path);
+    known.size = known.tokenizer->size();
     return known;
   }
 
@@ -195,13 +216,14 @@ class Checker {
     }
   }
 
-  static void check_fits(const agents::DecoderConfig& config, const StageConfig& stage,
-                         const ModelConfig& model, const std::string& role, int64_t vocabulary) {
+  void check_fits(const agents::DecoderConfig& config, const StageConfig& stage,
+                  const ModelConfig& model, const std::string& role, int64_t vocabulary) const {
     if (config.vocabulary_size < vocabulary) {
       throw error_at(model.mark,
                      role + ": its vocabulary of " + std::to_string(config.vocabulary_size) +
                          " is smaller than the tokenizer's " + std::to_string(vocabulary));
     }
+    if (is_of_labels(stage.kind)) return check_texts_fit(config, stage, model, role);
     const int64_t response = std::max(
         {stage.train.max_new_tokens, stage.evaluate.max_new_tokens, stage.data.response_tokens});
     const int64_t prompt = longest_prompt(stage);
@@ -209,6 +231,23 @@ class Checker {
     throw error_at(model.mark, role + ": prompts of " + std::to_string(prompt) +
                                    " and responses of " + std::to_string(response) +
                                    " tokens do not fit its context of " +
+                                   std::to_string(config.context));
+  }
+
+  // Of each label's set, wherever the prompt comes from.
+  int64_t prompt_tokens(const StageConfig& stage) const {
+    const SoftPromptConfig& prompt = stage.retrieval.soft_prompt;
+    return prompt.stage.empty() ? prompt.tokens : prompt_tokens(run_.stage(prompt.stage));
+  }
+
+  void check_texts_fit(const agents::DecoderConfig& config, const StageConfig& stage,
+                       const ModelConfig& model, const std::string& role) const {
+    int64_t tokens = std::max(stage.retrieval.task.max_tokens, stage.train.max_new_tokens);
+    if (role == "teacher") tokens += prompt_tokens(stage) + 1;
+    if (tokens <= config.context) return;
+    throw error_at(model.mark, role + ": texts of " + std::to_string(tokens) +
+                                   " tokens, with what stands before them, do not fit its context "
+                                   "of " +
                                    std::to_string(config.context));
   }
 

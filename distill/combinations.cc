@@ -78,6 +78,18 @@ void check_pair_likelihood(const Place& at) {
             "loss pair_likelihood learns both texts of a mixture: source mixed_pairs");
 }
 
+void check_aligned(const Place& at) {
+  refuse_if(at.agent.judge.name != "foreign_teacher", at.objective.loss,
+            "loss aligned compares with a teacher of other tokens: judge foreign_teacher");
+}
+
+// Of who weighs the teachers.
+void check_weights(const Place& at) {
+  refuse_if(
+      at.agent.judge.name != "teachers", at.objective.loss,
+      "loss " + at.objective.loss.name + " learns whose word counts among several: judge teachers");
+}
+
 void check_td(const Place& at) {
   const auto td = bound<TdOptions>(at.objective.loss.options);
   refuse_if(
@@ -100,10 +112,13 @@ struct Rule {
 };
 
 constexpr Rule kRules[] = {
+    {"aligned", check_aligned},
     {"imitation", check_imitation},
+    {"mixture_likelihood", check_weights},
     {"pair_likelihood", check_pair_likelihood},
     {"policy_gradient", check_policy_gradient},
     {"soft_td", check_soft_td},
+    {"subset_gradient", check_weights},
     {"td", check_td},
 };
 
@@ -115,11 +130,21 @@ void check_logits(const Place& at) {
   }
 }
 
+// A teacher of other tokens has no opinion of the student's.
+void check_foreign(const Place& at) {
+  for (const RewardSpec::Term& part : at.objective.reward.terms) {
+    refuse_if(teacher_temperature(part.term).has_value(), part.term,
+              "reward " + part.term.name +
+                  ": judge foreign_teacher has other tokens, which only loss aligned compares");
+  }
+}
+
 void check_objective(const Place& at) {
   refuse_if(at.objective.rows != "all" && !has_two(at.agent.source), at.objective.loss,
             "rows: " + at.objective.rows +
                 " goes with a source of two: mix, adaptive_mix, mixed_pairs or pairs");
   check_logits(at);
+  if (at.agent.judge.name == "foreign_teacher") check_foreign(at);
   for (const Rule& rule : kRules) {
     if (at.objective.loss.name == rule.loss) rule.check(at);
   }

@@ -63,7 +63,16 @@ LossFacts facts(const SoftTdOptions& options) {
   return {.includes_taken = options.out_of_set == "include"};
 }
 
+LossFacts facts(const AlignedOptions& options) { return {.average = options.average}; }
+
+// A choice is made for a whole row.
+LossFacts facts(const SubsetGradientOptions&) { return {.average = "sequences"}; }
+
+LossFacts facts(const MixtureLikelihoodOptions&) { return {}; }
 LossFacts facts(const PairLikelihoodOptions&) { return {}; }
+// It looks at the similarities that the teacher finds, not at its opinion of the actions.
+LossFacts facts(const RelationOptions&) { return {.teacher_temperature = 1}; }
+
 LossFacts facts(const TokenGradientOptions&) { return {}; }
 LossFacts facts(const TdOptions&) { return {}; }
 
@@ -74,6 +83,7 @@ constexpr LossEntry loss(const char* name) {
 
 constexpr Entry kSources[] = {{"adaptive_mix", check<AdaptiveMixOptions>},
                               {"dataset", check<DatasetOptions>},
+                              {"groups", check<GroupsOptions>},
                               {"mix", check<MixOptions>},
                               {"mixed_pairs", check<MixedPairsOptions>},
                               {"pairs", check<PairsOptions>},
@@ -84,13 +94,19 @@ constexpr Entry kActors[] = {{"mixture", check<MixtureActorOptions>},
                              {"student", check<PlainActorOptions>},
                              {"teacher", check<PlainActorOptions>}};
 constexpr Entry kJudges[] = {{"adapted_teacher", check<AdaptedTeacherOptions>},
+                             {"foreign_teacher", check<ForeignTeacherJudgeOptions>},
                              {"reference", check<ReferenceJudgeOptions>},
                              {"repaired_teacher", check<RepairedTeacherOptions>},
                              {"self", check<SelfJudgeOptions>},
                              {"student", check<StudentJudgeOptions>},
-                             {"teacher", check<TeacherJudgeOptions>}};
-constexpr Entry kPayers[] = {{"inverse_bellman", check<InverseBellmanOptions>},
-                             {"log_likelihood_of", check<LogLikelihoodOfOptions>}};
+                             {"teacher", check<TeacherJudgeOptions>},
+                             {"teachers", check<TeachersJudgeOptions>}};
+constexpr Entry kPayers[] = {{"intended_label", check<IntendedLabelOptions>},
+                             {"inverse_bellman", check<InverseBellmanOptions>},
+                             {"length_outside", check<LengthOutsideOptions>},
+                             {"log_likelihood_of", check<LogLikelihoodOfOptions>},
+                             {"log_ratio", check<LogRatioOptions>},
+                             {"self_bleu", check<SelfBleuOptions>}};
 constexpr Entry kActions[] = {{"all", check<AllActionsOptions>},
                               {"sampled", check<SampledOptions>},
                               {"top_k", check<TopKOptions>},
@@ -103,6 +119,7 @@ constexpr Entry kTargets[] = {{"average", check<AverageTargetOptions>},
 constexpr RewardEntry kRewards[] = {
     divergence<AklOptions>("akl"),
     divergence<AlphaBetaOptions>("alpha_beta"),
+    divergence<DivergenceOptions>("cross_entropy"),
     divergence<DivergenceOptions>("forward_kl"),
     divergence<JsdOptions>("jsd"),
     {{"log_likelihood", check<LogLikelihoodOptions>}, asks_for_none},
@@ -114,11 +131,15 @@ constexpr RewardEntry kRewards[] = {
     divergence<SkewKlOptions>("skew_kl"),
     divergence<SkewReverseKlOptions>("skew_reverse_kl"),
     divergence<DivergenceOptions>("total_variation")};
-constexpr LossEntry kLosses[] = {loss<ContrastOptions>("contrast"),
+constexpr LossEntry kLosses[] = {loss<AlignedOptions>("aligned"),
+                                 loss<ContrastOptions>("contrast"),
                                  loss<WeighedImitationOptions>("imitation"),
+                                 loss<MixtureLikelihoodOptions>("mixture_likelihood"),
                                  loss<PairLikelihoodOptions>("pair_likelihood"),
                                  loss<TokenGradientOptions>("policy_gradient"),
+                                 loss<RelationOptions>("relation"),
                                  loss<SoftTdOptions>("soft_td"),
+                                 loss<SubsetGradientOptions>("subset_gradient"),
                                  loss<TaidOptions>("taid"),
                                  loss<TdOptions>("td")};
 
@@ -234,6 +255,54 @@ void SelfJudgeOptions::check(const Options& options) const {
   require(average_share > 0 && average_share <= 1, options, "0 < average_share <= 1");
 }
 
+Bindings TeachersJudgeOptions::bindings() {
+  return {{"weights", &weights}, {"per", &per}, {"hidden", &hidden}, {"warm_up", &warm_up}};
+}
+
+void TeachersJudgeOptions::check(const Options& options) const {
+  require_one_of(weights, {"even", "gate", "selector"}, options, "weights");
+  require_one_of(per, {"token", "example"}, options, "per");
+  require(hidden >= 0, options, "hidden >= 0");
+  require(warm_up >= 0, options, "warm_up >= 0");
+}
+
+Bindings ForeignTeacherJudgeOptions::bindings() {
+  return {{"align", &align}, {"merge", &merge}, {"teacher_temperature", &teacher_temperature}};
+}
+
+void ForeignTeacherJudgeOptions::check(const Options& options) const {
+  require_one_of(align, {"bytes", "positions"}, options, "align");
+  require_one_of(merge, {"bayesian", "observed"}, options, "merge");
+  require(teacher_temperature > 0, options, "teacher_temperature > 0");
+}
+
+Bindings AlignedOptions::bindings() {
+  return {{"distance", &distance},
+          {"beta", &beta},
+          {"matched_weight", &matched_weight},
+          {"student_temperature", &student_temperature},
+          {"average", &average}};
+}
+
+void AlignedOptions::check(const Options& options) const {
+  require_one_of(distance, {"hybrid", "sorted"}, options, "distance");
+  require(beta > 0 && beta < 1, options, "0 < beta < 1");
+  require(!matched_weight || (*matched_weight >= 0 && *matched_weight <= 1), options,
+          "0 <= matched_weight <= 1");
+  require(student_temperature > 0, options, "student_temperature > 0");
+  require_one_of(average, {"tokens", "sequences"}, options, "average");
+}
+
+Bindings SubsetGradientOptions::bindings() {
+  return {{"own_share", &own_share}, {"baseline_decay", &baseline_decay}, {"warm_up", &warm_up}};
+}
+
+void SubsetGradientOptions::check(const Options& options) const {
+  require(own_share >= 0 && own_share <= 1, options, "0 <= own_share <= 1");
+  require(baseline_decay >= 0 && baseline_decay < 1, options, "0 <= baseline_decay < 1");
+  require(warm_up >= 0, options, "warm_up >= 0");
+}
+
 Bindings LogLikelihoodOfOptions::bindings() { return {{"judge", &judge}}; }
 
 void LogLikelihoodOfOptions::check(const Options&) const {
@@ -252,6 +321,41 @@ void InverseBellmanOptions::check(const Options& options) const {
   require_one_of(gauge, {"raw", "centered", "log_softmax"}, options, "gauge");
   require(gamma >= 0 && gamma <= 1, options, "0 <= gamma <= 1");
   require(steps >= 1, options, "steps >= 1");
+}
+
+Bindings GroupsOptions::bindings() { return {{"size", &size}}; }
+
+void GroupsOptions::check(const Options& options) const {
+  require(size >= 1, options, "size >= 1");
+}
+
+Bindings LengthOutsideOptions::bindings() {
+  return {{"shortest", &shortest}, {"longest", &longest}};
+}
+
+void LengthOutsideOptions::check(const Options& options) const {
+  require(shortest >= 1, options, "shortest >= 1");
+  require(longest >= shortest, options, "longest >= shortest");
+}
+
+Bindings LogRatioOptions::bindings() { return {{"judge", &judge}}; }
+
+void LogRatioOptions::check(const Options&) const { check_in(kJudges, "judge", component(judge)); }
+
+Bindings SelfBleuOptions::bindings() { return {{"order", &order}}; }
+
+void SelfBleuOptions::check(const Options& options) const {
+  require(order >= 1, options, "order >= 1");
+}
+
+Bindings RelationOptions::bindings() {
+  return {{"teacher_temperature", &teacher_temperature},
+          {"student_temperature", &student_temperature}};
+}
+
+void RelationOptions::check(const Options& options) const {
+  require(teacher_temperature > 0, options, "teacher_temperature > 0");
+  require(student_temperature > 0, options, "student_temperature > 0");
 }
 
 Bindings MixOptions::bindings() {
@@ -661,6 +765,21 @@ void check_sampled(const AgentSpec& agent) {
 
 }  // namespace
 
+bool takes_teachers(const AgentSpec& agent) { return agent.judge.name == "teachers"; }
+
+bool has_foreign_teacher(const AgentSpec& agent) { return agent.judge.name == "foreign_teacher"; }
+
+bool watches_held_out(const AgentSpec& agent) {
+  if (agent.patience > 0) return true;
+  for (const LearnerSpec& learner : agent.learners) {
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      if (objective.loss.name != "subset_gradient") continue;
+      if (bound<SubsetGradientOptions>(objective.loss.options).own_share < 1) return true;
+    }
+  }
+  return false;
+}
+
 void check_components(const MethodSpec& method) {
   for (const StageSpec& stage : method.stages) {
     check_sampled(stage.agent);
@@ -669,6 +788,9 @@ void check_components(const MethodSpec& method) {
     check_in(kActions, "action set", stage.agent.actions);
     for (const RewardSpec::Term& term : stage.agent.paid.terms) {
       check_in(kPayers, "payer", term.term);
+    }
+    for (const RewardSpec::Term& term : stage.agent.hindsight.terms) {
+      find_reward(term.term).check(term.term.options);
     }
     check_in(kMemories, "memory", stage.agent.memory);
     for (const LearnerSpec& learner : stage.agent.learners) {

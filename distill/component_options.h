@@ -32,6 +32,14 @@ struct DatasetOptions {
   void check(const Options&) const {}
 };
 
+/// `groups`: labelled texts, several to an episode so that they can be compared.
+struct GroupsOptions {
+  int64_t size = 32;  // texts of an episode
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `rollout`: an actor answers the prompts.
 struct RolloutOptions {
   Value actor = "student";  // an actor: a name, or a map of name and options
@@ -165,7 +173,8 @@ struct StudentJudgeOptions {
   void check(const Options&) const {}
 };
 
-/// `reference`: the student as it was before it learned, or a model from a folder.
+/// `reference`: the student (a soft prompt, where that learns) as it was before it learned, or a model from a
+/// folder.
 struct ReferenceJudgeOptions {
   std::string path;  // folder of a model; empty: the student as it was
 
@@ -188,7 +197,59 @@ struct RepairedTeacherOptions {
   void check(const Options& options) const;
 };
 
+/// `teachers`: several teachers as one; their probabilities are mixed.
+struct TeachersJudgeOptions {
+  std::string weights = "even";  // or of a "gate", or of a "selector" that takes some
+  std::string per = "example";   // of a gate: weights for each "token" or "example"
+  int64_t hidden = 0;            // of a gate or selector: width of its hidden layer; 0: none
+  int64_t warm_up = 0;           // of a selector: first examples for which all are taken
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `foreign_teacher`: the stage's teacher, which has a tokenizer of its own.
+struct ForeignTeacherJudgeOptions {
+  std::string align = "bytes";     // tokens of the same "bytes", or the n-th of both ("positions")
+  std::string merge = "bayesian";  // several tokens as one: at the last ("bayesian") or "observed"
+  double teacher_temperature = 1;  // > 0
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 // Payers: what is paid for whole trajectories.
+
+/// `intended_label`: a classifier's log-probability of the label that a text was asked for, at its end.
+struct IntendedLabelOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `length_outside`: 1 at the end of a text of fewer or more tokens.
+struct LengthOutsideOptions {
+  int64_t shortest = 3;  // tokens, the end included
+  int64_t longest = 64;  // tokens, >= shortest
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `log_ratio`: the actor's log-probability of each action taken less a judge's; its mean is their KL.
+struct LogRatioOptions {
+  Value judge = "reference";  // a judge: a name, or a map of name and options
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `self_bleu`: the BLEU of a text against the others of the batch, at its end.
+struct SelfBleuOptions {
+  int64_t order = 3;  // longest sequences of tokens that are compared
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
 
 /// `log_likelihood_of`: a judge's log-probability of each action taken, over all actions.
 struct LogLikelihoodOfOptions {
@@ -316,8 +377,8 @@ struct LogPriorOptions {
   void check(const Options&) const {}
 };
 
-/// `forward_kl`, `reverse_kl`, `total_variation`: between the teacher's and the policy's opinion of a state's
-/// actions.
+/// `forward_kl`, `reverse_kl`, `total_variation`, `cross_entropy` (the forward KL and the teacher's entropy):
+/// between the teacher's and the policy's opinion of a state's actions.
 struct DivergenceOptions {
   std::string tail = "lump";       // the mass outside the set: "lump", "drop" or "support"
   double teacher_temperature = 1;  // > 0
@@ -433,6 +494,19 @@ struct ContrastOptions {
   void check(const Options& options) const;
 };
 
+/// `aligned`: a distance to a teacher of other tokens, where both can be compared.
+struct AlignedOptions {
+  std::string distance = "hybrid";  // or "sorted": probabilities by rank alone
+  double beta = 0.5;                // of hybrid: the teacher's share of the mixture, 0 < beta < 1
+  /// Of hybrid: weight of the tokens that both have, in [0, 1]; absent: their share of the teacher's.
+  std::optional<double> matched_weight = std::nullopt;
+  double student_temperature = 1;     // > 0
+  std::string average = "sequences";  // or "tokens"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
 /// `taid`: imitation of a target between the policy and the teacher.
 struct TaidOptions {
   double t_start = 0.4;    // the teacher's share of the target at first, 0 <= t_start <= t_end
@@ -450,6 +524,31 @@ struct TaidOptions {
 struct PairLikelihoodOptions {
   Bindings bindings() { return {}; }
   void check(const Options&) const {}
+};
+
+/// `mixture_likelihood`: a gate over teachers by the likelihood of the tokens taken.
+struct MixtureLikelihoodOptions {
+  Bindings bindings() { return {}; }
+  void check(const Options&) const {}
+};
+
+/// `subset_gradient`: who of the teachers is taken, by what that was worth to the student.
+struct SubsetGradientOptions {
+  double own_share = 1;         // of the worth; the rest is exp(-held-out loss), in [0, 1]
+  double baseline_decay = 0.9;  // of the moving average of the worth, in [0, 1)
+  int64_t warm_up = 0;          // first examples for which all teachers are taken
+
+  Bindings bindings();
+  void check(const Options& options) const;
+};
+
+/// `relation`: how alike the student finds the texts of a group is drawn to how alike the teacher does.
+struct RelationOptions {
+  double teacher_temperature = 0.1;  // of the teacher's similarities, > 0
+  double student_temperature = 0.1;  // of the student's, > 0
+
+  Bindings bindings();
+  void check(const Options& options) const;
 };
 
 /// `soft_td`: the logits are soft Q-values of an inverse problem.
@@ -558,6 +657,15 @@ struct TrainingFacts {
 /// @param mark where the method was named.
 /// @throws ConfigError that names the component and the key.
 void check_training(const MethodSpec& method, const TrainingFacts& training, const Mark& mark);
+
+/// Whether the agent asks several teachers.
+bool takes_teachers(const AgentSpec& agent);
+
+/// Whether the agent's teacher has a tokenizer of its own.
+bool has_foreign_teacher(const AgentSpec& agent);
+
+/// Whether the agent turns by what is measured on held-out data.
+bool watches_held_out(const AgentSpec& agent);
 
 /// Checks that every component of a method exists and takes its options.
 ///

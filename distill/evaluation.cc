@@ -9,6 +9,9 @@
 #include "distill/rouge.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/token_environment.h"
+#include "rl/batching.h"
+#include "rl/opinion.h"
+#include "rl/ops/retrieval.h"
 #include "rl/source.h"
 #include "rl/torch.h"
 
@@ -24,11 +27,6 @@ Comparison compare(const agents::Decoder& model, const EvaluationTask& task,
   if (task.teacher.is_empty()) return compare_policies(policy, nullptr, trajectory, options);
   const agents::LmTeacher teacher(task.teacher, agents::OfferOptions());
   return compare_policies(policy, &teacher, trajectory, options);
-}
-
-rl::Trajectory written(const EvaluationTask& task) {
-  return envs::trajectory_of(task.examples,
-                             torch::arange(static_cast<int64_t>(task.examples.size())));
 }
 
 std::string text_of(const EvaluationTask& task, std::span<const int64_t> ids) {
@@ -83,7 +81,38 @@ double mean_rouge(const std::vector<Continuation>& continuations) {
   return continuations.empty() ? 0 : sum / static_cast<double>(continuations.size());
 }
 
+// Mean over tokens of -log(share p_near + (1 - share) q) at the written responses.
+double nats_with_memory(const agents::Decoder& model, const EvaluationTask& task) {
+  torch::NoGradGuard no_grad;
+  const MemoryTask& remembered = *task.memory;
+  const auto count = static_cast<int64_t>(remembered.examples.size());
+  const agents::ContextMemory memory(model, task.teacher,
+                                     envs::trajectory_of(remembered.examples, torch::arange(count)),
+                                     remembered.options, task.micro_batch_tokens);
+  const rl::Trajectory all = held_out_rows(task);
+  double sum = 0;
+  for (const Tensor& rows : rl::cut_by_tokens(all, task.micro_batch_tokens, 1)) {
+    const rl::Trajectory part = all.select(rows);
+    const rl::PolicyOutput output = agents::LanguageModel(model).evaluate(part);
+    const Tensor own = rl::map_states(output, part, part.mask, [](const rl::Opinion& opinion) {
+                         return opinion.action_log_prob();
+                       }).masked_select(part.mask);
+    const Tensor hidden =
+        output.features.flatten(0, 1).index_select(0, part.mask.flatten().nonzero().squeeze(1));
+    const Tensor near = memory.probs(hidden, part.action.masked_select(part.mask));
+    const Tensor mixed = rl::ops::interpolated(
+        near.to(torch::kFloat64), own.cpu().to(torch::kFloat64).exp(), remembered.share);
+    sum -= mixed.log().sum().item<double>();
+  }
+  return sum / all.mask.sum().item<double>();
+}
+
 }  // namespace
+
+rl::Trajectory held_out_rows(const EvaluationTask& task) {
+  return envs::trajectory_of(task.examples,
+                             torch::arange(static_cast<int64_t>(task.examples.size())));
+}
 
 Evaluation evaluate(const std::string& name, const agents::Decoder& model,
                     const EvaluationTask& task) {
@@ -92,9 +121,10 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
   ModelScores& scores = evaluation.scores;
   scores.name = name;
   const bool compares = !task.teacher.is_empty() && task.teacher.ptr() != model.ptr();
-  const Comparison means = compare(model, task, written(task));
+  const Comparison means = compare(model, task, held_out_rows(task));
   scores.nats_per_token = means.nats;
   scores.bits_per_byte = means.nats * means.states / std::log(2.0) / response_bytes(task);
+  if (task.memory) scores.memory_nats = nats_with_memory(model, task);
   if (means.to_teacher) scores.teacher_mass = means.to_teacher->teacher_mass;
   if (compares) {
     scores.forward_kl = means.to_teacher->forward_kl;
@@ -117,7 +147,7 @@ Evaluation evaluate(const std::string& name, const agents::Decoder& model,
 double held_out_nats(const agents::Decoder& model, const EvaluationTask& task) {
   EvaluationTask alone = task;
   alone.teacher = agents::Decoder(nullptr);
-  return compare(model, alone, written(alone)).nats;
+  return compare(model, alone, held_out_rows(alone)).nats;
 }
 
 }  // namespace distill

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agents/context_memory.h"
 #include "agents/language_model.h"
 #include "agents/lm_teacher.h"
 #include "distill/report.h"
@@ -14,12 +16,20 @@
 
 namespace distill {
 
+/// Contexts that a model looks up while it is scored, and what share of the prediction they have.
+struct MemoryTask {
+  std::vector<envs::Example> examples;
+  agents::ContextMemoryOptions options;
+  double share = 0.25;
+};
+
 /// What held-out text says about models, the same for all models of a run.
 struct EvaluationTask {
   std::vector<envs::Example> examples;  // held-out prompts and their written responses
   std::shared_ptr<const envs::Tokenizer> tokenizer;
   agents::Decoder teacher{nullptr};  // empty: nothing is compared with a teacher
   agents::OfferOptions offer;        // the action set whose mass is reported
+  std::optional<MemoryTask> memory;  // absent: nothing is looked up
   int64_t continuations = 0;         // of the examples, how many are continued as well
   int64_t max_new_tokens = 0;
   std::vector<int64_t> end_ids;
@@ -43,6 +53,9 @@ struct Evaluation {
 /// nothing filtered).
 Evaluation evaluate(const std::string& name, const agents::Decoder& model,
                     const EvaluationTask& task);
+
+/// The held-out examples as rows.
+rl::Trajectory held_out_rows(const EvaluationTask& task);
 
 /// Mean over tokens of -log q at the written responses, nats; what a training watches.
 double held_out_nats(const agents::Decoder& model, const EvaluationTask& task);

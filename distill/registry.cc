@@ -19,6 +19,8 @@ constexpr std::array kMethods = {
                 "Yu, Li & Zhang 2025, arXiv:2505.20335", true, bellman},
     MethodEntry{"collaborative", "the student repairs layers of its teacher that matter little",
                 "Cho et al., arXiv:2409.02699", true, collaborative},
+    MethodEntry{"cross_tokenizer", "distance to a teacher that cuts text into other tokens",
+                "Boizard et al. 2024, arXiv:2402.12030", true, cross_tokenizer},
     MethodEntry{"custom", "the parts of a method, each named in the run file",
                 "`decant methods NAME --expand`", false, custom},
     MethodEntry{"distillm",
@@ -65,6 +67,8 @@ constexpr std::array kMethods = {
                 "Peng & Zhang 2025, arXiv:2409.12545", true, ranking},
     MethodEntry{"reinforce", "policy gradients of whole episodes' returns",
                 "Williams 1992, doi:10.1007/BF00992696", false, reinforce},
+    MethodEntry{"retrieval", "a tiny student finds the like of a text among what a teacher wrote",
+                "after Liu et al. 2023, arXiv:2310.15594", true, retrieval, true},
     MethodEntry{"rloo", "policy gradients of episodes compared with the others of their group",
                 "Ahmadian et al. 2024, arXiv:2402.14740", false, rloo},
     MethodEntry{"self_distill", "the student after reading more teaches the student that has not",
@@ -82,6 +86,12 @@ constexpr std::array kMethods = {
                 "Reddy et al. 2020, arXiv:1905.11108", false, sqil},
     MethodEntry{"taid", "a target that moves from the student to the teacher",
                 "Shing et al. 2025, arXiv:2501.16937", true, taid},
+    MethodEntry{"teacher_ensemble",
+                "divergence to a mixture of teachers, weighed by a learned gate",
+                "Zhu et al. 2020, arXiv:2011.04106", true, teacher_ensemble},
+    MethodEntry{"teacher_selection",
+                "divergence to those teachers that a policy has learned to take",
+                "Yuan et al. 2021, arXiv:2012.06048", true, teacher_selection},
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ struct MethodEntry {
   bool needs_teacher;
   /// @throws ConfigError for unknown keys, wrong types and ranges.
   MethodSpec (*build)(const Options& options);
+  /// Whether its stages are kinds of their own, named as they are, rather than one of kind distill.
+  bool has_kinds = false;
 };
 
 /// By name, in alphabetical order.

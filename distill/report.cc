@@ -47,8 +47,21 @@ constexpr std::array kColumns = {
            precise},
     Column{"deviation", "return_deviation", "standard deviation of the same",
            value<&S::return_deviation>, precise},
+    Column{"accuracy", "accuracy", "share of held-out texts that are given their label",
+           value<&S::accuracy>, percent},
+    Column{"agreement", "agreement",
+           "share of written texts to which the classifier gives the label asked for",
+           value<&S::agreement>, percent},
+    Column{"self-BLEU", "self_bleu",
+           "of written texts against each other: the less, the more diverse", value<&S::self_bleu>,
+           precise},
+    Column{"distinct-2", "distinct", "share of the written texts' pairs of tokens that differ",
+           value<&S::distinct>, percent},
     Column{"nats/token", "nats_per_token", "mean of -log q over the tokens of held-out responses",
            value<&S::nats_per_token>, precise},
+    Column{"with memory", "memory_nats",
+           "the same where contexts of the training text are looked up", value<&S::memory_nats>,
+           precise},
     Column{"bits/byte", "bits_per_byte", "the same in bits, per byte of their text",
            value<&S::bits_per_byte>, precise},
     Column{
@@ -194,7 +207,12 @@ ModelScores scores_from_json(const std::string& text) try {
   };
   read("mean_return", scores.mean_return);
   read("return_deviation", scores.return_deviation);
+  read("accuracy", scores.accuracy);
+  read("agreement", scores.agreement);
+  read("self_bleu", scores.self_bleu);
+  read("distinct", scores.distinct);
   read("nats_per_token", scores.nats_per_token);
+  read("memory_nats", scores.memory_nats);
   read("bits_per_byte", scores.bits_per_byte);
   read("forward_kl", scores.forward_kl);
   read("reverse_kl", scores.reverse_kl);

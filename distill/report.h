@@ -14,7 +14,12 @@ struct ModelScores {
   std::string name;
   std::optional<double> mean_return;         // of episodes played greedily, in a world
   std::optional<double> return_deviation;    // standard deviation of the same
+  std::optional<double> accuracy;            // share of held-out texts given their label
+  std::optional<double> agreement;           // share of written texts of the label asked for
+  std::optional<double> self_bleu;           // of written texts, mean, in [0, 1]
+  std::optional<double> distinct;            // share of their pairs of tokens that differ
   std::optional<double> nats_per_token;      // -log q of written responses
+  std::optional<double> memory_nats;         // the same with contexts that are looked up
   std::optional<double> bits_per_byte;       // the same per byte of their text
   std::optional<double> forward_kl;          // teacher to model, at the states of written responses
   std::optional<double> reverse_kl;          // model to teacher, at the same states

@@ -13,9 +13,7 @@ namespace {
 // Continuations of the first held-out prompts that the report shows of each model.
 constexpr size_t kSamples = 2;
 
-bool trains(const StageConfig& stage) {
-  return stage.kind == StageKind::kPretrain || stage.kind == StageKind::kDistill;
-}
+bool trains(const StageConfig& stage) { return !stage.method.name.empty(); }
 
 double loss_of(const rl::Metrics& metrics) {
   double loss = 0;
@@ -117,9 +115,11 @@ StageEvents events_of(const StageConfig& stage, ProgressDisplay& display,
                       const std::function<bool()>& interrupted) {
   StageEvents events;
   events.say = [&display](const std::string& text) { display.say(text); };
-  const char* unit = stage.world ? "steps" : "tokens";
-  events.update = [&display, unit, steps = stage.train.steps](const rl::Progress& now, double share,
-                                                              const rl::Metrics& metrics) {
+  const char* unit = stage.world ? "steps" : stage.kind == StageKind::kStore ? "texts" : "tokens";
+  events.update = [&display, unit,
+                   steps = stage.kind == StageKind::kStore ? stage.retrieval.store.generated
+                                                           : stage.train.steps](
+                      const rl::Progress& now, double share, const rl::Metrics& metrics) {
     display.update({.step = now.updates,
                     .steps = steps,
                     .tokens = now.trained_steps,

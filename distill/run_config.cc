@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <functional>
+#include <map>
 
 #include "distill/build_order.h"
 #include "distill/combinations.h"
@@ -15,12 +17,19 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr std::array kKinds = {
-    std::pair{StageKind::kTokenizer, "tokenizer"}, std::pair{StageKind::kPretrain, "pretrain"},
-    std::pair{StageKind::kDistill, "distill"}, std::pair{StageKind::kEvaluate, "evaluate"}};
+constexpr std::array kKinds = {std::pair{StageKind::kTokenizer, "tokenizer"},
+                               std::pair{StageKind::kPretrain, "pretrain"},
+                               std::pair{StageKind::kDistill, "distill"},
+                               std::pair{StageKind::kEvaluate, "evaluate"},
+                               std::pair{StageKind::kClassifier, "classifier"},
+                               std::pair{StageKind::kSoftPrompt, "soft_prompt"},
+                               std::pair{StageKind::kSoftPromptRl, "soft_prompt_rl"},
+                               std::pair{StageKind::kStore, "store"},
+                               std::pair{StageKind::kRetrieve, "retrieve"}};
 
-const Names kSections = {"world",   "data",   "tokenizer", "teacher",
-                         "student", "method", "train",     "evaluate"};
+const Names kSections = {"world",       "data",       "tokenizer", "teacher",  "teachers",
+                         "student",     "method",     "train",     "evaluate", "task",
+                         "soft_prompt", "classifier", "store",     "answer"};
 
 // Which sections a kind of stage uses. A stage does not inherit the others from the top level.
 Names sections_of(StageKind kind) {
@@ -30,9 +39,20 @@ Names sections_of(StageKind kind) {
     case StageKind::kPretrain:
       return {"world", "data", "tokenizer", "student", "method", "train", "evaluate"};
     case StageKind::kDistill:
-      return kSections;
+      return {"world",   "data",   "tokenizer", "teacher", "teachers",
+              "student", "method", "train",     "evaluate"};
     case StageKind::kEvaluate:
-      return {"world", "data", "tokenizer", "teacher", "evaluate"};
+      return {"world", "data", "tokenizer", "teacher", "teachers", "evaluate"};
+    case StageKind::kClassifier:
+      return {"task", "tokenizer", "student", "method", "train"};
+    case StageKind::kSoftPrompt:
+    case StageKind::kSoftPromptRl:
+      return {"task",  "tokenizer", "teacher",     "method",
+              "train", "evaluate",  "soft_prompt", "classifier"};
+    case StageKind::kStore:
+      return {"task", "tokenizer", "teacher", "soft_prompt", "classifier", "store"};
+    case StageKind::kRetrieve:
+      return {"task", "tokenizer", "student", "method", "train", "store", "answer"};
   }
   return {};
 }
@@ -51,6 +71,8 @@ std::vector<Names> alternatives(const std::string& section) {
     return {{"path", "stage", "config", "layers_of", "every"}};
   }
   if (section == "tokenizer") return {{"path", "stage"}};
+  if (section == "soft_prompt") return {{"tokens", "stage"}};
+  if (section == "task") return {{"validation", "validation_share"}};
   if (section == "data.train" || section == "data.validation") return {{"files", "builtin"}};
   if (section == "train") return {{"steps", "tokens", "environment_steps"}};
   return {};
@@ -140,7 +162,8 @@ ModelConfig to_model(const Options& options) {
                  {"config", &config},
                  {"layers_of", &layers_of},
                  {"every", &model.every},
-                 {"dtype", &model.dtype}});
+                 {"dtype", &model.dtype},
+                 {"tokenizer", &model.tokenizer}});
   const auto given = std::count_if(kModelSources.begin(), kModelSources.end(),
                                    [&](const std::string& name) { return options.has(name); });
   require(given == 1, options, "exactly one of path, stage, config, layers_of");
@@ -152,7 +175,9 @@ ModelConfig to_model(const Options& options) {
   if (const Options* map = config.as<Options>()) {
     model.config = *map;
   } else if (options.has("config")) {
-    bind(options, {{"config", &model.config_path}, {"dtype", &model.dtype}});
+    bind(
+        options,
+        {{"config", &model.config_path}, {"dtype", &model.dtype}, {"tokenizer", &model.tokenizer}});
   }
   if (options.has("layers_of")) {
     model.layers_of = std::make_shared<const ModelConfig>(to_model(layers_of));
@@ -171,6 +196,7 @@ Options to_options(const ModelConfig& model) {
     out.set("every", model.every);
   }
   out.set("dtype", model.dtype);
+  if (!model.tokenizer.empty()) out.set("tokenizer", model.tokenizer);
   return out;
 }
 
@@ -251,28 +277,54 @@ TrainConfig to_train(const Options& options, bool in_world) {
   return train;
 }
 
+std::vector<std::pair<std::string, ModelConfig>> to_models(const Options& named) {
+  std::vector<std::pair<std::string, ModelConfig>> models;
+  for (const Options::Entry& entry : named.entries()) {
+    Options map;
+    Binding(entry.name, &map).assign(entry.value);
+    models.emplace_back(entry.name, to_model(map));
+  }
+  return models;
+}
+
+Options to_options(const std::vector<std::pair<std::string, ModelConfig>>& models) {
+  Options out;
+  for (const auto& [name, model] : models) out.set(name, to_options(model));
+  return out;
+}
+
+MemoryConfig to_memory(const Options& options) {
+  MemoryConfig memory;
+  bind(options, memory.bindings());
+  require(memory.examples >= 1, options, "examples >= 1");
+  require(memory.top >= 1, options, "top >= 1");
+  require(memory.neighbours >= 1, options, "neighbours >= 1");
+  require(memory.temperature > 0, options, "temperature > 0");
+  require(memory.share >= 0 && memory.share <= 1, options, "0 <= share <= 1");
+  return memory;
+}
+
 EvaluateConfig to_evaluate(const Options& options, bool in_world) {
   EvaluateConfig evaluate;
-  Options models;
-  bind(options, evaluate.bindings(in_world) + Bindings{{"models", &models}});
+  Options models, memory;
+  Bindings known = evaluate.bindings(in_world) + Bindings{{"models", &models}};
+  if (!in_world) known.add({"memory", &memory});
+  bind(options, known);
+  if (options.has("memory")) evaluate.memory = to_memory(memory);
   require(evaluate.episodes >= 1, options, "episodes >= 1");
   require(evaluate.examples >= 0, options, "examples >= 0");
   require(evaluate.continuations >= 0, options, "continuations >= 0");
   require(evaluate.max_new_tokens >= 0, options, "max_new_tokens >= 0");
-  for (const Options::Entry& entry : models.entries()) {
-    Options map;
-    Binding(entry.name, &map).assign(entry.value);
-    evaluate.models.emplace_back(entry.name, to_model(map));
-  }
+  evaluate.models = to_models(models);
   return evaluate;
 }
 
 Options to_options(const EvaluateConfig& evaluate, bool in_world) {
   EvaluateConfig copy = evaluate;
   Options out = options_of(copy.bindings(in_world));
-  Options models;
-  for (const auto& [name, model] : copy.models) models.set(name, to_options(model));
-  if (!models.empty()) out.set("models", models);
+  if (copy.teacher.empty()) out.erase("teacher");
+  if (copy.memory) out.set("memory", options_of(copy.memory->bindings()));
+  if (!copy.models.empty()) out.set("models", to_options(copy.models));
   return out;
 }
 
@@ -296,7 +348,8 @@ const ModelConfig& origin(const ModelConfig& model) {
 // the first to be evaluated.
 TokenizerConfig default_tokenizer(const StageConfig& stage) {
   std::vector<const ModelConfig*> models;
-  if (stage.teacher) models.push_back(&*stage.teacher);
+  if (stage.teacher && !has_foreign_teacher(stage)) models.push_back(&*stage.teacher);
+  for (const auto& [name, model] : stage.teachers) models.push_back(&model);
   if (stage.student) models.push_back(&*stage.student);
   for (const auto& [name, model] : stage.evaluate.models) models.push_back(&model);
   for (const ModelConfig* model : models) {
@@ -334,6 +387,71 @@ void need(StageConfig& stage, const std::string& other) {
   if (!other.empty() && !contains(stage.needs, other)) stage.needs.push_back(other);
 }
 
+void check_compared(const StageConfig& stage) {
+  const std::string& name = stage.evaluate.teacher;
+  Names names;
+  for (const auto& [known, model] : teachers_of(stage)) names.push_back(known);
+  if (!name.empty() && !contains(names, name)) {
+    throw error_at(stage.mark, "evaluate.teacher: " + unknown("teacher", name, names));
+  }
+}
+
+// One teacher or several, as the method asks.
+void check_teachers(const StageConfig& stage, bool takes_several) {
+  if (stage.kind == StageKind::kDistill) check_compared(stage);
+  if (stage.teachers.empty()) {
+    if (!takes_several || !stage.teacher) return;
+    throw error_at(stage.teacher->mark, "method " + stage.method.name +
+                                            " asks several teachers: name them under teachers");
+  }
+  if (!takes_several) {
+    throw error_at(stage.teachers.front().second.mark,
+                   "method " + stage.method.name + " asks one teacher: name it under teacher");
+  }
+  if (stage.world) {
+    throw error_at(stage.teachers.front().second.mark, "a world has one teacher");
+  }
+}
+
+// A tokenizer of its own is a teacher's, where the method knows what to do with it.
+void check_tokenizers(const StageConfig& stage, bool is_foreign) {
+  for (const auto& [name, model] : teachers_of(stage)) {
+    if (model.tokenizer.empty() || is_foreign) continue;
+    throw error_at(model.mark, name + ".tokenizer: method " + stage.method.name +
+                                   " shares one tokenizer between teacher and student; "
+                                   "cross_tokenizer does not");
+  }
+  if (stage.student && !stage.student->tokenizer.empty()) {
+    throw error_at(stage.student->mark,
+                   "student.tokenizer: the stage's tokenizer is the student's");
+  }
+}
+
+// What a stage of labelled texts asks for.
+void check_labelled_stage(const StageConfig& stage) {
+  const auto missing = [&](const std::string& what) {
+    return error_at(stage.mark, "stage \"" + stage.name + "\" of kind " + name_of(stage.kind) +
+                                    " needs " + what);
+  };
+  const bool reads = contains(sections_of(stage.kind), "student");
+  if (reads && !stage.student) throw missing("a student");
+  if (!reads && !stage.teacher) throw missing("a teacher, that writes");
+  if (!stage.method.name.empty() && !find_method(stage.method).has_kinds) {
+    throw error_at(stage.method.mark, "a stage of kind " + name_of(stage.kind) +
+                                          " takes method retrieval, found " + stage.method.name);
+  }
+  if (!stage.evaluate.models.empty()) {
+    throw error_at(stage.mark, "a stage of kind " + name_of(stage.kind) + " scores no models");
+  }
+  if (stage.evaluate.memory) {
+    throw error_at(stage.mark, "a stage of kind " + name_of(stage.kind) + " takes no memory");
+  }
+  const bool goes_on = stage.kind == StageKind::kSoftPromptRl || stage.kind == StageKind::kStore;
+  if (goes_on && stage.retrieval.soft_prompt.stage.empty()) {
+    throw missing("soft_prompt: {stage: name}");
+  }
+}
+
 // What the kind asks for beyond its sections' own ranges.
 void check_stage(const StageConfig& stage) {
   const auto missing = [&](const std::string& what) {
@@ -343,21 +461,61 @@ void check_stage(const StageConfig& stage) {
   if (stage.kind == StageKind::kTokenizer) return;
   if (stage.kind == StageKind::kEvaluate) {
     if (stage.evaluate.models.empty()) throw missing("map of models under evaluate");
+    check_compared(stage);
     return;
   }
+  if (is_of_labels(stage.kind)) return check_labelled_stage(stage);
   if (!stage.student) throw missing("student");
   const MethodEntry& method = find_method(stage.method);
+  if (method.has_kinds) {
+    throw error_at(stage.method.mark, "method " + stage.method.name +
+                                          " has kinds of stages of its own, found kind " +
+                                          name_of(stage.kind));
+  }
   check_training(
       method.build(stage.method.options),
       {.evaluate_every = stage.train.evaluate_every, .batch_size = stage.train.batch_size},
       stage.method.mark);
+  const AgentSpec agent = method.build(stage.method.options).stages.front().agent;
+  if (watches_held_out(agent) && stage.train.evaluate_every == 0) {
+    throw error_at(stage.method.mark, "method " + stage.method.name +
+                                          " turns by held-out data here, which train measures "
+                                          "every evaluate_every updates: set it");
+  }
+  check_teachers(stage, takes_teachers(agent));
+  check_tokenizers(stage, has_foreign_teacher(agent));
   if (!method.needs_teacher) return;
   if (stage.kind == StageKind::kPretrain) {
     throw error_at(stage.method.mark, "method " + stage.method.name +
                                           " needs a teacher, which a stage of kind pretrain has "
                                           "not; use kind distill");
   }
-  if (!stage.teacher) throw missing("teacher for the method " + stage.method.name);
+  if (takes_teachers(agent)) {
+    if (stage.teachers.empty())
+      throw missing("map of teachers for the method " + stage.method.name);
+  } else if (!stage.teacher) {
+    throw missing("teacher for the method " + stage.method.name);
+  }
+}
+
+RetrievalConfig to_retrieval(StageKind kind, std::map<std::string, Options>& given,
+                             const std::function<ConfigError(const std::string&)>& missing) {
+  RetrievalConfig out;
+  const auto has = [&](const std::string& name) { return contains(sections_of(kind), name); };
+  if (!given.contains("task")) throw missing("a task: {files: ..., text: ..., labels: ...}");
+  out.task = to_task(given["task"]);
+  if (has("soft_prompt")) out.soft_prompt = to_soft_prompt(given["soft_prompt"]);
+  if (has("classifier")) {
+    if (!given.contains("classifier")) throw missing("classifier: {stage: name}");
+    out.classifier = to_classifier(given["classifier"]);
+  }
+  if (has("store")) {
+    const bool is_made = kind == StageKind::kStore;
+    if (!is_made && !given.contains("store")) throw missing("store: {stage: name}");
+    out.store = to_store(given["store"], is_made);
+  }
+  if (has("answer")) out.answer = to_answer(given["answer"]);
+  return out;
 }
 
 StageConfig to_stage(const std::string& name, StageKind kind, const Options& top,
@@ -368,7 +526,11 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
   stage.mark = own.mark;
   Options above = top;
   if (kind == StageKind::kPretrain) above.erase("method");      // it does not distil
+  if (kind == StageKind::kStore) above.erase("method");         // it trains nothing
   if (kind == StageKind::kTokenizer) above.erase("tokenizer");  // which names what this one makes
+  // One teacher or several: a stage that names either does without the other from the top level.
+  if (own.has("teachers")) above.erase("teacher");
+  if (own.has("teacher")) above.erase("teachers");
   std::map<std::string, Options> given;
   for (const std::string& section_name : sections_of(kind)) {
     if (auto found = section(section_name, above, own)) given.emplace(section_name, *found);
@@ -389,17 +551,25 @@ StageConfig to_stage(const std::string& name, StageKind kind, const Options& top
     if (given.contains("tokenizer")) {
       throw error_at(given["tokenizer"].mark, "a world needs no tokenizer");
     }
+  } else if (is_of_labels(kind)) {
+    stage.retrieval = to_retrieval(kind, given, missing);
   } else {
     if (!given.contains("data")) throw missing("data, or a world");
     stage.data = to_data(given["data"]);
   }
   if (given.contains("teacher")) stage.teacher = to_model(given["teacher"]);
+  if (given.contains("teachers")) {
+    require(!stage.teacher, given["teachers"], "one of teacher and teachers");
+    stage.teachers = to_models(given["teachers"]);
+    require(stage.teachers.size() >= 2, given["teachers"], "teachers: a map of at least two");
+  }
   if (given.contains("student")) stage.student = to_model(given["student"]);
   stage.evaluate = to_evaluate(given["evaluate"], in_world);
   if (!in_world) stage.tokenizer = to_tokenizer(given["tokenizer"], kind);
-  if (kind == StageKind::kPretrain || kind == StageKind::kDistill) {
+  if (contains(sections_of(kind), "method")) {
     if (kind == StageKind::kPretrain && !given.contains("method"))
       given["method"].set("name", "sft");
+    if (is_of_labels(kind) && !given.contains("method")) given["method"].set("name", "retrieval");
     if (!given.contains("method")) throw missing("a method");
     if (!given.contains("train")) throw missing("train: {steps: ...}, or a budget");
     stage.method = to_method(given["method"]);
@@ -457,6 +627,7 @@ void resolve_references(std::vector<StageConfig>& stages) {
     if (found == names.end()) throw error_at(mark, unknown("stage", other, names));
     const StageKind kind = stages[static_cast<size_t>(found - names.begin())].kind;
     const bool gives = kind == StageKind::kPretrain || kind == StageKind::kDistill ||
+                       kind == StageKind::kClassifier || kind == StageKind::kRetrieve ||
                        (for_tokenizer && kind == StageKind::kTokenizer);
     if (!gives) {
       throw error_at(mark, "stage \"" + other + "\" of kind " + name_of(kind) + " makes no " +
@@ -464,10 +635,30 @@ void resolve_references(std::vector<StageConfig>& stages) {
     }
     need(stage, other);
   };
+  const auto refer_to_kind = [&](StageConfig& stage, const std::string& other,
+                                 const std::vector<StageKind>& kinds, const std::string& what) {
+    if (other.empty()) return;
+    const auto found = std::find(names.begin(), names.end(), other);
+    if (found == names.end()) throw error_at(stage.mark, unknown("stage", other, names));
+    const StageKind kind = stages[static_cast<size_t>(found - names.begin())].kind;
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+      throw error_at(stage.mark, "stage \"" + stage.name + "\": stage \"" + other + "\" of kind " +
+                                     name_of(kind) + " makes no " + what);
+    }
+    need(stage, other);
+  };
   for (StageConfig& stage : stages) {
+    const RetrievalConfig& r = stage.retrieval;
+    refer_to_kind(stage, r.soft_prompt.stage, {StageKind::kSoftPrompt, StageKind::kSoftPromptRl},
+                  "soft prompt");
+    refer_to_kind(stage, r.classifier, {StageKind::kClassifier}, "classifier");
+    refer_to_kind(stage, r.store.stage, {StageKind::kStore}, "store");
     refer(stage, stage.tokenizer.stage, stage.mark, true);
     for (const auto* model : {&stage.teacher, &stage.student}) {
       if (*model) refer(stage, origin(**model).stage, origin(**model).mark, false);
+    }
+    for (const auto& [name, model] : stage.teachers) {
+      refer(stage, origin(model).stage, origin(model).mark, false);
     }
     for (const auto& [name, model] : stage.evaluate.models) {
       refer(stage, origin(model).stage, origin(model).mark, false);
@@ -541,11 +732,20 @@ std::vector<std::string> TrainConfig::only_for_text() {
 
 std::vector<std::string> TrainConfig::only_for_worlds() { return {"environment_steps"}; }
 
+Bindings MemoryConfig::bindings() {
+  return {{"examples", &examples},
+          {"top", &top},
+          {"neighbours", &neighbours},
+          {"temperature", &temperature},
+          {"share", &share}};
+}
+
 Bindings EvaluateConfig::bindings(bool in_world) {
   if (in_world) return {{"episodes", &episodes}};
   return {{"examples", &examples},
           {"continuations", &continuations},
-          {"max_new_tokens", &max_new_tokens}};
+          {"max_new_tokens", &max_new_tokens},
+          {"teacher", &teacher}};
 }
 
 std::string name_of(StageKind kind) {
@@ -553,8 +753,32 @@ std::string name_of(StageKind kind) {
       ->second;
 }
 
+bool is_of_labels(StageKind kind) {
+  return kind == StageKind::kClassifier || kind == StageKind::kSoftPrompt ||
+         kind == StageKind::kSoftPromptRl || kind == StageKind::kStore ||
+         kind == StageKind::kRetrieve;
+}
+
 const MethodEntry& find_method(const MethodConfig& method) {
   return find_method(method.name, method.mark);
+}
+
+bool has_foreign_teacher(const StageConfig& stage) {
+  if (stage.method.name.empty()) return false;
+  return has_foreign_teacher(
+      find_method(stage.method).build(stage.method.options).stages.front().agent);
+}
+
+std::vector<std::pair<std::string, ModelConfig>> teachers_of(const StageConfig& stage) {
+  if (stage.teacher) return {{"teacher", *stage.teacher}};
+  return stage.teachers;
+}
+
+std::string compared_teacher(const StageConfig& stage) {
+  if (has_foreign_teacher(stage)) return "";  // it has no opinion of the student's tokens
+  if (!stage.evaluate.teacher.empty()) return stage.evaluate.teacher;
+  const auto teachers = teachers_of(stage);
+  return teachers.empty() ? "" : teachers.front().first;
 }
 
 const StageConfig& RunConfig::stage(const std::string& name) const {
@@ -608,8 +832,22 @@ RunConfig load_run_config(const std::string& path, const std::vector<std::string
 
 namespace {
 
+void set_labels(const StageConfig& stage, Options& out) {
+  const RetrievalConfig& r = stage.retrieval;
+  const Names sections = sections_of(stage.kind);
+  out.set("task", to_options(r.task));
+  if (contains(sections, "soft_prompt")) out.set("soft_prompt", to_options(r.soft_prompt));
+  if (contains(sections, "classifier")) out.set("classifier", Options{{"stage", r.classifier}});
+  if (contains(sections, "store")) out.set("store", to_options(r.store));
+  if (contains(sections, "answer")) out.set("answer", to_options(r.answer));
+}
+
 void set_text(const StageConfig& stage, Options& out) {
-  out.set("data", to_options(stage.data));
+  if (is_of_labels(stage.kind)) {
+    set_labels(stage, out);
+  } else {
+    out.set("data", to_options(stage.data));
+  }
   TokenizerConfig tokenizer = stage.tokenizer;
   Options tokenizer_options = options_of(tokenizer.bindings());
   for (const char* name : {"path", "stage"}) {
@@ -635,6 +873,7 @@ Options to_options(const StageConfig& stage) {
     set_text(stage, out);
   }
   if (stage.teacher) out.set("teacher", to_options(*stage.teacher));
+  if (!stage.teachers.empty()) out.set("teachers", to_options(stage.teachers));
   if (stage.student) out.set("student", to_options(*stage.student));
   if (!stage.method.name.empty()) {
     out.set("method", to_options(stage.method));
@@ -648,7 +887,7 @@ Options to_options(const StageConfig& stage) {
     }
     out.set("train", train_options);
   }
-  if (stage.kind != StageKind::kTokenizer) {
+  if (contains(sections_of(stage.kind), "evaluate")) {
     out.set("evaluate", to_options(stage.evaluate, stage.world.has_value()));
   }
   return out;
@@ -696,6 +935,7 @@ std::vector<std::pair<std::string, std::string>> known_keys() {
   for (const std::string& name : kModelSources) keys.emplace_back("models", name);
   keys.emplace_back("models", "every");
   keys.emplace_back("models", "dtype");
+  keys.emplace_back("models", "tokenizer");
   keys.emplace_back("method", "name");
   add("train", TrainConfig().bindings());
   add("evaluate", EvaluateConfig().bindings(/*in_world=*/false));
@@ -703,6 +943,13 @@ std::vector<std::pair<std::string, std::string>> known_keys() {
   keys.emplace_back("data", "demonstrations");
   keys.emplace_back("world", "name");
   keys.emplace_back("evaluate", "models");
+  keys.emplace_back("evaluate", "memory");
+  add("memory", MemoryConfig().bindings());
+  add("task", TaskConfig().bindings());
+  add("soft_prompt", SoftPromptConfig().bindings());
+  keys.emplace_back("classifier", "stage");
+  add("store", StoreConfig().bindings());
+  add("answer", AnswerConfig().bindings());
   keys.emplace_back("stages", "kind");
   keys.emplace_back("stages", "needs");
   return keys;

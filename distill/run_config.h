@@ -12,6 +12,7 @@
 
 #include "distill/options.h"
 #include "distill/registry.h"
+#include "distill/retrieval_config.h"
 #include "distill/spec.h"
 
 namespace distill {
@@ -71,6 +72,7 @@ struct ModelConfig {
   std::shared_ptr<const ModelConfig> layers_of;  // every n-th layer of another
   int64_t every = 2;                             // n
   std::string dtype = "float32";                 // or "bfloat16": how weights are held
+  std::string tokenizer;  // of a teacher with tokens of its own; empty: in its folder
   Mark mark;
 
   bool is_random() const { return !config_path.empty() || !config.empty(); }
@@ -111,20 +113,46 @@ struct TrainConfig {
   static std::vector<std::string> only_for_worlds();
 };
 
-struct EvaluateConfig {
-  int64_t examples = 256;                                   // held-out examples scored; 0: all
-  int64_t continuations = 64;                               // of those, how many are also continued
-  int64_t max_new_tokens = 0;                               // 0: data.response_tokens
-  int64_t episodes = 100;                                   // in a world: played for a score
-  std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
+/// `memory`: contexts of the training text that a language model looks up when it is scored.
+struct MemoryConfig {
+  int64_t examples = 500;    // whose contexts are remembered
+  int64_t top = 32;          // tokens kept of each context
+  int64_t neighbours = 32;   // contexts that are looked at
+  double temperature = 0.1;  // of their similarities, > 0
+  double share = 0.25;       // of what they say in the prediction, in [0, 1]
 
-  Bindings bindings(bool in_world);  // without models
+  Bindings bindings();
 };
 
-enum class StageKind { kTokenizer, kPretrain, kDistill, kEvaluate };
+struct EvaluateConfig {
+  int64_t examples = 256;      // held-out examples scored; 0: all
+  int64_t continuations = 64;  // of those, how many are also continued
+  int64_t max_new_tokens = 0;  // 0: data.response_tokens
+  int64_t episodes = 100;      // in a world: played for a score
+  std::string teacher;  // of several, the one that students are compared with; empty: the first
+  std::optional<MemoryConfig> memory;                       // text: none by default
+  std::vector<std::pair<std::string, ModelConfig>> models;  // further rows of the table
 
-/// "tokenizer", "pretrain", "distill" or "evaluate".
+  Bindings bindings(bool in_world);  // without memory and models
+};
+
+enum class StageKind {
+  kTokenizer,
+  kPretrain,
+  kDistill,
+  kEvaluate,
+  kClassifier,    // a model learns to label texts
+  kSoftPrompt,    // a prompt learns to have texts of a label written
+  kSoftPromptRl,  // the same prompt learns from what its texts are worth
+  kStore,         // texts are written, labelled and stored
+  kRetrieve,      // a student learns to find them
+};
+
+/// "tokenizer", "pretrain", "distill", "evaluate", ...
 std::string name_of(StageKind kind);
+
+/// Whether the kind is about labelled texts: what `method: retrieval` is made of.
+bool is_of_labels(StageKind kind);
 
 /// One stage with everything that the top level of the file gives it.
 struct StageConfig {
@@ -136,9 +164,11 @@ struct StageConfig {
   DataConfig data;
   TokenizerConfig tokenizer;
   std::optional<ModelConfig> teacher, student;
+  std::vector<std::pair<std::string, ModelConfig>> teachers;  // instead of `teacher`
   MethodConfig method;  // without a name where the kind trains nothing
   TrainConfig train;
   EvaluateConfig evaluate;
+  RetrievalConfig retrieval;  // of kinds that are about labelled texts
   Mark mark;
 };
 
@@ -153,6 +183,15 @@ struct RunConfig {
 
   const StageConfig& stage(const std::string& name) const;
 };
+
+/// Whether the stage's teacher has a tokenizer of its own.
+bool has_foreign_teacher(const StageConfig& stage);
+
+/// The teacher or teachers, in the order of the file, with their names; a single one is "teacher".
+std::vector<std::pair<std::string, ModelConfig>> teachers_of(const StageConfig& stage);
+
+/// The name of the teacher that students are compared with; empty where there is none.
+std::string compared_teacher(const StageConfig& stage);
 
 /// Reads a run file and checks everything that can be checked without opening another: unknown
 /// keys, types, ranges, names of methods and stages, models given twice or not at all, cycles.

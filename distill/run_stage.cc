@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "distill/retrieval_stage.h"
 #include "distill/text_stage.h"
 #include "distill/world_stage.h"
 
@@ -17,6 +18,12 @@ StageResult run_stage(const RunConfig& run, const StageConfig& stage, const Stag
     case StageKind::kDistill:
       return stage.world ? train_world_stage(run, stage, paths, events)
                          : train_text_stage(run, stage, paths, events);
+    case StageKind::kClassifier:
+    case StageKind::kSoftPrompt:
+    case StageKind::kSoftPromptRl:
+    case StageKind::kStore:
+    case StageKind::kRetrieve:
+      return run_label_stage(run, stage, paths, events);
     case StageKind::kEvaluate:
       break;
   }

@@ -28,6 +28,7 @@ Value written(const LearnerSpec& learner) {
   if (learner.target.name != "none") out.set("target", written(learner.target));
   if (learner.judge.name != "none") out.set("judge", written(learner.judge));
   if (learner.learning_rate) out.set("learning_rate", *learner.learning_rate);
+  if (learner.rate != 1) out.set("rate", learner.rate);
   return out;
 }
 
@@ -79,9 +80,11 @@ LearnerSpec learner_spec(const Value& value) {
         {"objectives", &objectives},
         {"target", &target},
         {"judge", &judge},
-        {"learning_rate", &learner.learning_rate}});
+        {"learning_rate", &learner.learning_rate},
+        {"rate", &learner.rate}});
   require(!learner.learning_rate || *learner.learning_rate > 0, *value.as<Options>(),
           "learning_rate > 0");
+  require(learner.rate > 0, *value.as<Options>(), "rate > 0");
   for (const Value& item : list_of(objectives, "objectives")) {
     learner.objectives.push_back(objective_spec(item));
   }
@@ -121,17 +124,20 @@ Options to_options(const AgentSpec& agent) {
   if (agent.judge.name != "teacher") out.set("judge", written(agent.judge));
   out.set("actions", written(agent.actions));
   if (!agent.paid.terms.empty()) out.set("paid", written(agent.paid));
+  if (!agent.hindsight.terms.empty()) out.set("hindsight", written(agent.hindsight));
   out.set("memory", written(agent.memory));
   if (agent.alternate_every > 0) out.set("alternate_every", agent.alternate_every);
   Value::List learners;
   for (const LearnerSpec& learner : agent.learners) learners.push_back(written(learner));
   out.set("learners", learners);
+  if (agent.patience > 0) out.set("patience", agent.patience);
   return out;
 }
 
 AgentSpec agent_spec(const Options& options) {
-  Value source = "dataset", judge = "teacher", actions = "all", memory = "on_policy", paid;
-  int64_t alternate_every = 0;
+  Value source = "dataset", judge = "teacher", actions = "all", memory = "on_policy", paid,
+        hindsight;
+  int64_t alternate_every = 0, patience = 0;
   Value learners = Value::List{Options{
       {"objectives",
        Value::List{Options{{"reward", Value::List{Options{{"term", "log_likelihood"}}}}}}}}};
@@ -139,17 +145,22 @@ AgentSpec agent_spec(const Options& options) {
                  {"judge", &judge},
                  {"actions", &actions},
                  {"paid", &paid},
+                 {"hindsight", &hindsight},
                  {"memory", &memory},
                  {"alternate_every", &alternate_every},
-                 {"learners", &learners}});
+                 {"learners", &learners},
+                 {"patience", &patience}});
+  require(patience >= 0, options, "patience >= 0");
   require(alternate_every >= 0, options, "alternate_every >= 0");
   AgentSpec agent{.source = component(source),
                   .judge = component(judge),
                   .actions = component(actions),
                   .paid = reward_spec(paid),
+                  .hindsight = reward_spec(hindsight),
                   .memory = component(memory),
                   .learners = {},
-                  .alternate_every = alternate_every};
+                  .alternate_every = alternate_every,
+                  .patience = patience};
   for (const Value& item : list_of(learners, "learners")) {
     agent.learners.push_back(learner_spec(item));
   }

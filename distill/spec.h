@@ -49,6 +49,7 @@ struct LearnerSpec {
   ComponentSpec judge = "none";
   /// What the learning rate rises to; nothing: the run's.
   std::optional<double> learning_rate = std::nullopt;
+  double rate = 1;  // times the run's learning rate
 };
 
 /// Who acts, who judges, among which actions, what is paid for whole trajectories, what is remembered, and
@@ -58,10 +59,16 @@ struct AgentSpec {
   ComponentSpec judge = "teacher";
   ComponentSpec actions = "all";
   RewardSpec paid = {};
+  /// What a batch was worth to the student once it had learned from it, told to the learners with the
+  /// next one; no terms: nobody asks.
+  RewardSpec hindsight = {};
   ComponentSpec memory = "on_policy";
   std::vector<LearnerSpec> learners;
   /// Updates that one learner makes before it is the next one's turn; 0: all learn at every update.
   int64_t alternate_every = 0;
+  /// Evaluations in a row without a smaller held-out distillation loss after which learning ends; 0:
+  /// never.
+  int64_t patience = 0;
 };
 
 /// One training loop; a method runs its stages in order.

@@ -65,7 +65,24 @@ std::vector<std::string> standard_headers() {
   throw ConfigError("builtin c++_headers: the compiler c++ names no folder with <vector>");
 }
 
+// Parameters from which threads inside operators serve better than shards.
+constexpr int64_t kLargeModel = 200'000'000;
+
 }  // namespace
+
+int64_t parameter_count(const agents::Decoder& model) {
+  int64_t count = 0;
+  for (const auto& parameter : model->parameters()) count += parameter.numel();
+  return count;
+}
+
+rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model) {
+  const int cores = rl::core_count();
+  const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
+  if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
+  if (inside > 0) return {std::max(1, cores / inside), inside};
+  return parameter_count(model) >= kLargeModel ? rl::Threads{1, cores} : rl::Threads{cores, 1};
+}
 
 std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
   if (!model.path.empty()) return model.path;
@@ -81,13 +98,22 @@ std::string model_folder(const ModelConfig& model, const StagePaths& paths) {
 std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths) {
   if (!stage.tokenizer.path.empty()) return stage.tokenizer.path;
   if (!stage.tokenizer.stage.empty()) return paths.product(stage.tokenizer.stage);
-  for (const auto& model : {stage.teacher, stage.student}) {
-    if (!model) continue;
-    const std::string folder = model_folder(*model, paths);
+  std::vector<std::pair<std::string, ModelConfig>> models;
+  if (!has_foreign_teacher(stage)) models = teachers_of(stage);
+  if (stage.student) models.emplace_back("student", *stage.student);
+  for (const auto& [name, model] : models) {
+    const std::string folder = model_folder(model, paths);
     if (!folder.empty()) return folder;
   }
   throw error_at(stage.mark, "stage \"" + stage.name +
                                  "\" needs a tokenizer: none is named, and no model has a folder");
+}
+
+std::string teacher_tokenizer_path(const ModelConfig& teacher, const StagePaths& paths) {
+  const std::string path =
+      teacher.tokenizer.empty() ? model_folder(teacher, paths) : teacher.tokenizer;
+  if (!path.empty()) return path;
+  throw error_at(teacher.mark, "teacher: name its tokenizer (teacher.tokenizer: folder)");
 }
 
 agents::DecoderConfig decoder_config(const ModelConfig& model, int64_t vocabulary_size) {

@@ -9,8 +9,14 @@
 #include "distill/stage_paths.h"
 #include "envs/token/examples.h"
 #include "envs/token/tokenizer.h"
+#include "rl/parallel.h"
 
 namespace distill {
+
+int64_t parameter_count(const agents::Decoder& model);
+
+/// How the cores work on a model, where the run file leaves it open.
+rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model);
 
 /// The folder that a model's files come from, config and tokenizer included; empty for a model made
 /// from a config written in the run file.
@@ -21,6 +27,11 @@ std::string model_folder(const ModelConfig& model, const StagePaths& paths);
 ///
 /// @throws ConfigError where none can be found.
 std::string tokenizer_path(const StageConfig& stage, const StagePaths& paths);
+
+/// The folder or file of the tokenizer of a teacher that has its own.
+///
+/// @throws ConfigError where none can be found.
+std::string teacher_tokenizer_path(const ModelConfig& teacher, const StagePaths& paths);
 
 /// The shape of a model with random weights.
 ///

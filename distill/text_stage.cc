@@ -21,28 +21,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Parameters from which threads inside operators serve better than shards.
-constexpr int64_t kLargeModel = 200'000'000;
-
-int64_t parameter_count(const agents::Decoder& model) {
-  int64_t count = 0;
-  for (const auto& parameter : model->parameters()) count += parameter.numel();
-  return count;
-}
-
-rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model) {
-  const int cores = rl::core_count();
-  const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
-  if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
-  if (inside > 0) return {std::max(1, cores / inside), inside};
-  return parameter_count(model) >= kLargeModel ? rl::Threads{1, cores} : rl::Threads{cores, 1};
-}
-
 // Everything a training or scoring stage works with.
 struct Inputs {
   std::shared_ptr<const envs::Tokenizer> tokenizer;
+  std::shared_ptr<const envs::Tokenizer> teacher_tokenizer;  // null: the same
   std::string tokenizer_folder;
-  agents::Decoder teacher{nullptr}, student{nullptr};
+  agents::Decoder student{nullptr};
+  std::vector<std::pair<std::string, agents::Decoder>> teachers;
+  agents::Decoder compared{nullptr};  // the teacher that students are compared with
   std::shared_ptr<const envs::Examples> training, validation;
   rl::Threads threads;
 };
@@ -60,10 +46,12 @@ class StageRun {
   void say(const std::string& text) const {
     if (events_.say) events_.say(text);
   }
-  agents::Decoder load(const ModelConfig& model, bool frozen, const std::string& role) const;
+  agents::Decoder load(const ModelConfig& model, bool frozen, const std::string& role,
+                       const envs::Tokenizer& tokenizer) const;
   void load_inputs();
   void check_lengths(const agents::Decoder& model, const std::string& role) const;
   EvaluationTask evaluation_task() const;
+  MemoryTask memory_task() const;
   void save_student() const;
 
   const RunConfig& run_;
@@ -73,10 +61,10 @@ class StageRun {
   Inputs inputs_;
 };
 
-agents::Decoder StageRun::load(const ModelConfig& model, bool frozen,
-                               const std::string& role) const {
+agents::Decoder StageRun::load(const ModelConfig& model, bool frozen, const std::string& role,
+                               const envs::Tokenizer& tokenizer) const {
   agents::Decoder decoder =
-      make_model(model, paths_, inputs_.tokenizer->size(), frozen, stage_.train.compute,
+      make_model(model, paths_, tokenizer.size(), frozen, stage_.train.compute,
                  rl::role_key(static_cast<uint64_t>(run_.seed), role));
   decoder->to(torch::Device(run_.device));
   const int64_t padded = decoder->config().vocabulary_size, size = decoder->vocabulary_size();
@@ -84,10 +72,10 @@ agents::Decoder StageRun::load(const ModelConfig& model, bool frozen,
       (padded > size ? ", head trimmed from " + std::to_string(padded) + " to the tokenizer's " +
                            std::to_string(size) + " tokens"
                      : ""));
-  if (size < inputs_.tokenizer->size()) {
+  if (size < tokenizer.size()) {
     throw error_at(model.mark, role + ": its vocabulary of " + std::to_string(size) +
                                    " is smaller than the tokenizer's " +
-                                   std::to_string(inputs_.tokenizer->size()));
+                                   std::to_string(tokenizer.size()));
   }
   check_lengths(decoder, role);
   return decoder;
@@ -107,12 +95,33 @@ void StageRun::check_lengths(const agents::Decoder& model, const std::string& ro
 void StageRun::load_inputs() {
   inputs_.tokenizer_folder = tokenizer_path(stage_, paths_);
   inputs_.tokenizer = envs::load_tokenizer(inputs_.tokenizer_folder);
-  if (stage_.teacher) inputs_.teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
-  if (stage_.student) inputs_.student = load(*stage_.student, /*frozen=*/false, "student");
-  const agents::Decoder& largest = inputs_.teacher.is_empty() ? inputs_.student : inputs_.teacher;
+  if (has_foreign_teacher(stage_)) {
+    inputs_.teacher_tokenizer =
+        envs::load_tokenizer(teacher_tokenizer_path(*stage_.teacher, paths_));
+  }
+  const envs::Tokenizer& teachers_own =
+      inputs_.teacher_tokenizer ? *inputs_.teacher_tokenizer : *inputs_.tokenizer;
+  for (const auto& [name, model] : teachers_of(stage_)) {
+    inputs_.teachers.emplace_back(name, load(model, /*frozen=*/true, name, teachers_own));
+    if (name == compared_teacher(stage_)) inputs_.compared = inputs_.teachers.back().second;
+  }
+  if (stage_.student)
+    inputs_.student = load(*stage_.student, /*frozen=*/false, "student", *inputs_.tokenizer);
+  const agents::Decoder& largest =
+      inputs_.teachers.empty() ? inputs_.student : inputs_.teachers.front().second;
   inputs_.threads =
       largest.is_empty() ? rl::Threads{rl::core_count(), 1} : threads_of(run_.threads, largest);
   inputs_.validation = make_examples(stage_.data, /*validation=*/true, {}, inputs_.tokenizer);
+}
+
+MemoryTask StageRun::memory_task() const {
+  const MemoryConfig& memory = *stage_.evaluate.memory;
+  const auto examples = make_examples(stage_.data, /*validation=*/false, {}, inputs_.tokenizer);
+  return {.examples = envs::first_examples(*examples, memory.examples),
+          .options = {.top = memory.top,
+                      .neighbours = memory.neighbours,
+                      .temperature = memory.temperature},
+          .share = memory.share};
 }
 
 EvaluationTask StageRun::evaluation_task() const {
@@ -121,9 +130,10 @@ EvaluationTask StageRun::evaluation_task() const {
       stage_.evaluate.examples > 0 ? stage_.evaluate.examples : inputs_.validation->size();
   task.examples = envs::first_examples(*inputs_.validation, count);
   task.tokenizer = inputs_.tokenizer;
-  task.teacher = inputs_.teacher;
+  task.teacher = inputs_.compared;
   // Without a set of its own a method is measured on the likeliest tokens of the teacher.
   task.offer = {.kind = agents::OfferOptions::Kind::top_k, .max_actions = 50};
+  if (stage_.evaluate.memory) task.memory = memory_task();
   task.continuations = stage_.evaluate.continuations;
   task.max_new_tokens = stage_.evaluate.max_new_tokens > 0 ? stage_.evaluate.max_new_tokens
                                                            : stage_.data.response_tokens;
@@ -150,21 +160,29 @@ StageResult StageRun::train() {
   const MethodSpec method =
       find_method(stage_.method.name, stage_.method.mark).build(stage_.method.options);
   const bool teacher_needed = needs_teacher(method.stages.front().agent);
-  if (teacher_needed && inputs_.teacher.is_empty()) {
+  if (teacher_needed && inputs_.teachers.empty()) {
     throw error_at(stage_.mark, "method \"" + stage_.method.name + "\" needs a teacher");
   }
   inputs_.training = make_examples(stage_.data, /*validation=*/false,
                                    needs_of(method.stages.front().agent), inputs_.tokenizer);
   const EvaluationTask task = evaluation_task();
   StageResult result;
-  if (!inputs_.teacher.is_empty()) {
-    result.evaluations.push_back(evaluate("teacher", inputs_.teacher, task));
+  for (const auto& [name, teacher] : inputs_.teachers) {
+    // One of other tokens has no opinion of the held-out ids.
+    if (!inputs_.teacher_tokenizer) result.evaluations.push_back(evaluate(name, teacher, task));
+  }
+  if (!inputs_.teachers.empty()) {
     result.evaluations.push_back(evaluate("student before", inputs_.student, task));
   }
+  std::vector<agents::Decoder> teachers;
+  for (const auto& [name, teacher] : inputs_.teachers) teachers.push_back(teacher);
   const TextDomain domain({.seed = static_cast<uint64_t>(run_.seed),
                            .threads = inputs_.threads,
                            .student = inputs_.student,
-                           .teacher = inputs_.teacher,
+                           .teacher = teachers.size() == 1 ? teachers.front() : inputs_.compared,
+                           .teachers = teachers,
+                           .tokenizer = inputs_.tokenizer,
+                           .teacher_tokenizer = inputs_.teacher_tokenizer,
                            .examples = inputs_.training,
                            .end_ids = task.end_ids,
                            .max_new_tokens = stage_.train.max_new_tokens > 0
@@ -175,17 +193,20 @@ StageResult StageRun::train() {
                                  ModelConfig model;
                                  model.path = folder;
                                  model.mark = stage_.method.mark;
-                                 return load(model, /*frozen=*/true, folder);
+                                 return load(model, /*frozen=*/true, folder, *inputs_.tokenizer);
                                },
                            .micro_batch_tokens = micro_batch_tokens(stage_.train),
                            .judge = method.stages.front().agent.judge});
-  const Training training{.domain = domain,
-                          .seed = static_cast<uint64_t>(run_.seed),
-                          .threads = inputs_.threads,
-                          .measure = [&](const rl::Progress&) {
-                            const double nats = held_out_nats(inputs_.student, task);
-                            return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
-                          }};
+  const Training training{
+      .domain = domain,
+      .seed = static_cast<uint64_t>(run_.seed),
+      .threads = inputs_.threads,
+      .measure =
+          [&](const rl::Progress&) {
+            const double nats = held_out_nats(inputs_.student, task);
+            return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
+          },
+      .held_out = held_out_rows(task)};
   const auto begin = Clock::now();
   const Learned learned = learn(method.stages.front().agent, stage_.train, training,
                                 paths_.folder(stage_.name), events_);
@@ -203,11 +224,11 @@ StageResult StageRun::score() {
   load_inputs();
   const EvaluationTask task = evaluation_task();
   StageResult result;
-  if (!inputs_.teacher.is_empty()) {
-    result.evaluations.push_back(evaluate("teacher", inputs_.teacher, task));
+  for (const auto& [name, teacher] : inputs_.teachers) {
+    result.evaluations.push_back(evaluate(name, teacher, task));
   }
   for (const auto& [name, model] : stage_.evaluate.models) {
-    const agents::Decoder decoder = load(model, /*frozen=*/true, name);
+    const agents::Decoder decoder = load(model, /*frozen=*/true, name, *inputs_.tokenizer);
     result.evaluations.push_back(evaluate(name, decoder, task));
   }
   return result;

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "distill/components/components.h"
+#include "rl/batching.h"
 #include "rl/checkpoint.h"
 #include "rl/metrics.h"
+#include "rl/ops/masked.h"
 #include "rl/schedule.h"
+#include "rl/torch.h"
 
 namespace distill {
 namespace {
@@ -56,6 +60,14 @@ LearnerSettings learner_settings(const TrainConfig& train, const rl::Threads& th
   return settings;
 }
 
+RewardSpec distances(const RewardSpec& reward) {
+  RewardSpec result;
+  for (const RewardSpec::Term& part : reward.terms) {
+    if (teacher_temperature(part.term)) result.terms.push_back(part);
+  }
+  return result;
+}
+
 rl::State state_of(const rl::Agent& agent, const rl::Progress& progress) {
   rl::State state;
   const auto put = [&](const std::string& name, const auto& part) {
@@ -82,6 +94,57 @@ void restore(rl::Agent& agent, rl::Progress& progress, const rl::State& state,
   }
 }
 
+// Minus the mean of the student's rewards that compare it with its teachers, at held-out states that are
+// judged as the agent's batches are.
+double distillation_loss(const AgentSpec& spec, const Context& context,
+                         const rl::Trajectory& rows) {
+  rl::Reward reward;
+  for (const LearnerSpec& learner : spec.learners) {
+    if (learner.trains != "student") continue;
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      for (rl::Reward::Weighted& part : make_reward(distances(objective.reward)).terms) {
+        part.weight *= objective.weight;
+        reward.terms.push_back(std::move(part));
+      }
+    }
+  }
+  const auto judge = context.domain.judge(spec.judge, make_offer(spec, context.seed));
+  const auto student = context.domain.model("student");
+  const rl::Trajectory measured = rl::map_parts(
+      rows, context.micro_batch_tokens, context.threads, [&](const rl::Trajectory& part) {
+        torch::NoGradGuard no_grad;
+        const rl::Trajectory judged = judge->judged(part);
+        return part.with_note("reward", reward.of(judged, student->evaluate(judged)));
+      });
+  return -rl::ops::masked_mean(measured.notes.at("reward"), rows.mask).item<double>();
+}
+
+// Ends a training that no longer gets better.
+class Patience {
+ public:
+  explicit Patience(int64_t evaluations) : evaluations_(evaluations) {}
+
+  void measured(double loss) {
+    worse_ = loss < best_ ? 0 : worse_ + 1;
+    best_ = std::min(best_, loss);
+  }
+  bool over() const { return evaluations_ > 0 && worse_ >= evaluations_; }
+
+  void save(rl::State& state) const {
+    state.put("best", best_);
+    state.put("worse", worse_);
+  }
+  void load(const rl::State& state) {
+    best_ = state.number("best");
+    worse_ = state.integer("worse");
+  }
+
+ private:
+  int64_t evaluations_;
+  double best_ = std::numeric_limits<double>::infinity();
+  int64_t worse_ = 0;
+};
+
 }  // namespace
 
 int64_t micro_batch_tokens(const TrainConfig& train) {
@@ -102,11 +165,13 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
   rl::Agent agent =
       make_agent(spec, context, learner_settings(train, training.threads, progress, options));
 
+  Patience patience(spec.patience);
   int64_t last_step = -1;
   if (const auto step = rl::latest_checkpoint(checkpoints)) {
     const rl::State state = rl::load_checkpoint(checkpoints, *step);
     restore(agent, progress, state, prior_readout(spec, context));
     *context.generated = state.integer("generated");
+    patience.load(state.part("patience"));
     last_step = *step;
     if (events.say) {
       events.say("goes on from the checkpoint of update " + std::to_string(*step));
@@ -116,14 +181,17 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
   auto saved_at = Clock::now();
   int64_t saved_step = progress.updates;
   const auto save = [&] {
-    rl::State state = state_of(agent, progress);
+    rl::State state = state_of(agent, progress), kept;
     state.put("generated", context.generated->load());
+    patience.save(kept);
+    state.put("patience", kept);
     rl::save_checkpoint(checkpoints, progress.updates, state);
     saved_at = Clock::now();
     saved_step = progress.updates;
   };
 
   bool interrupted = false;
+  if (patience.over()) return {.interrupted = false, .generated = *context.generated};
   rl::train(agent, options, progress, [&](const rl::Progress& now, const rl::Metrics& metrics) {
     rl::Metrics line = metrics;
     const bool measures = train.evaluate_every > 0 && now.updates % train.evaluate_every == 0;
@@ -131,6 +199,11 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
       const Training::Measured measured = training.measure(now);
       rl::merge(line, measured.metrics);
       agent.source->measured(measured.loss);
+      if (spec.patience > 0) {
+        const double loss = distillation_loss(spec, context, training.held_out);
+        line["held_out/distillation"] = loss;
+        patience.measured(loss);
+      }
     }
     log.write(now.updates, line);
     if (events.update) events.update(now, now.share(options), line);
@@ -140,7 +213,7 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
             : std::chrono::duration<double>(Clock::now() - saved_at).count() > kCheckpointSeconds;
     interrupted = events.interrupted && events.interrupted();
     if (due || interrupted) save();
-    return !interrupted;
+    return !interrupted && !patience.over();
   });
   if (!interrupted && saved_step != progress.updates) save();
   return {.interrupted = interrupted, .generated = *context.generated};

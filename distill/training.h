@@ -26,6 +26,9 @@ struct Training {
     double loss = 0;
   };
   std::function<Measured(const rl::Progress&)> measure;
+  /// Held-out rows, on which the distillation loss of an agent with patience is measured; without rows
+  /// there is none.
+  rl::Trajectory held_out = {};
 };
 
 /// Positions a network works on at a time per shard.

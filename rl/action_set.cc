@@ -4,6 +4,7 @@
 
 #include "rl/check.h"
 #include "rl/ops/linear.h"
+#include "rl/ops/mixture.h"
 #include "rl/torch.h"
 
 namespace rl {
@@ -27,12 +28,27 @@ void check_slots(const Tensor& log_probs, int64_t slots, const char* name) {
 }  // namespace
 
 Tensor Readout::logits(const Tensor& features) const {
+  if (!heads.empty()) return mixed(features);
   const Tensor raw = weight.defined() ? ops::linear(features, weight, bias) : features;
   const Tensor single = raw.to(torch::kFloat32);
   return temperature == 1.0 ? single : single / temperature;
 }
 
+Tensor Readout::mixed(const Tensor& features) const {
+  const auto count = static_cast<int64_t>(heads.size());
+  const Tensor log_weights = features.narrow(-1, features.size(-1) - count, count);
+  std::vector<Tensor> log_probs;
+  int64_t begin = 0;
+  for (const Readout& head : heads) {
+    const int64_t width = head.weight.size(1);
+    log_probs.push_back(head.logits(features.narrow(-1, begin, width)).log_softmax(-1));
+    begin += width;
+  }
+  return ops::mixture(log_probs, log_weights.to(torch::kFloat32));
+}
+
 int64_t Readout::action_count(const Tensor& features) const {
+  if (!heads.empty()) return heads.front().weight.size(0);
   return weight.defined() ? weight.size(0) : features.size(-1);
 }
 

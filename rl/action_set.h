@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "rl/tensor.h"
 
@@ -11,15 +12,23 @@ namespace rl {
 ///
 /// It lets a network with a large action space hand out [states, D] features instead of
 /// [states, actions] logits; whoever needs logits applies the read-out to a few states at a time.
+///
+/// With `heads` it is a mixture of priors: the features are those of each head side by side, followed by
+/// one log-weight per head, and the logits are the log-probabilities of the mixture of the heads'
+/// *probabilities*. A prior may be one, a policy that learns may not.
 struct Readout {
   Tensor weight;             // float[A, D]; undefined: the features are the logits
   Tensor bias;               // float[A] or undefined
   double temperature = 1.0;  // logits are divided by it
+  std::vector<Readout> heads = {};
 
   /// float32[n, A] from float[n, D].
   Tensor logits(const Tensor& features) const;
   /// Number of actions A, given the features it is applied to.
   int64_t action_count(const Tensor& features) const;
+
+ private:
+  Tensor mixed(const Tensor& features) const;
 };
 
 /// The actions available in each state of a batch, and how likely a prior policy finds them.

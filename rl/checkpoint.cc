@@ -24,17 +24,6 @@ std::string folder_of(const std::string& folder, int64_t step) {
   return folder + "/" + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits;
 }
 
-uint32_t checksum(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  boost::crc_32_type crc;
-  std::vector<char> buffer(size_t{1} << 20);
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
-         file.gcount() > 0) {
-    crc.process_bytes(buffer.data(), static_cast<size_t>(file.gcount()));
-  }
-  return crc.checksum();
-}
-
 std::vector<int64_t> steps_in(const std::string& folder) {
   std::vector<int64_t> steps;
   if (!fs::is_directory(folder)) return steps;
@@ -56,6 +45,17 @@ void write_manifest(const std::string& path, int64_t step, uint32_t crc) {
 }
 
 }  // namespace
+
+uint32_t checksum(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  boost::crc_32_type crc;
+  std::vector<char> buffer(size_t{1} << 20);
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
+         file.gcount() > 0) {
+    crc.process_bytes(buffer.data(), static_cast<size_t>(file.gcount()));
+  }
+  return crc.checksum();
+}
 
 void State::put(const std::string& name, int64_t value) {
   tensors_[name] = torch::tensor(value, torch::kInt64);

@@ -45,4 +45,7 @@ std::optional<int64_t> latest_checkpoint(const std::string& folder);
 /// @throws std::runtime_error if it is missing, damaged (checksum) or of another format.
 State load_checkpoint(const std::string& folder, int64_t step);
 
+/// CRC-32 of a file's bytes; that of no bytes for a file that cannot be read.
+uint32_t checksum(const std::string& path);
+
 }  // namespace rl

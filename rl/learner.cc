@@ -134,7 +134,7 @@ Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& sha
   Trajectory part = given;
   if (options_.judge) {
     torch::NoGradGuard no_grad;
-    part = part.with(options_.judge->judge(part));
+    part = options_.judge->judged(part);
   }
   const PolicyOutput online = model_->evaluate(part);
   PolicyOutput target;

@@ -68,6 +68,11 @@ class Prior {
   /// Action sets with their prior for all states of the trajectory, which every action taken belongs
   /// to if the set is made to include it. Without gradient. May be called from several threads.
   virtual ActionSet judge(const Trajectory& trajectory) const = 0;
+
+  /// The trajectory with these sets, and with what the prior notes down for those who learn.
+  virtual Trajectory judged(const Trajectory& trajectory) const {
+    return trajectory.with(judge(trajectory));
+  }
 };
 
 }  // namespace rl

@@ -27,8 +27,10 @@ trap 'rm -rf "$work"' EXIT
 # What we name, and of what that depends on the libraries proper, not the system below them.
 wanted=(libboost-dev libboost-graph-dev libboost-program-options-dev libtbb-dev libyaml-cpp-dev
   nlohmann-json3-dev libpcre2-dev libutf8proc-dev libspdlog-dev libgtest-dev libgmock-dev
-  libbenchmark-dev)
-ours='^(lib(boost|tbb|yaml-cpp|pcre2|utf8proc|spdlog|fmt|gtest|gmock|benchmark)|nlohmann)'
+  libbenchmark-dev libfaiss-dev libblas-dev liblapack-dev)
+ours='^(lib(boost|tbb|yaml-cpp|pcre2|utf8proc|spdlog|fmt|gtest|gmock|benchmark|faiss)|nlohmann)'
+# What Faiss multiplies with, where no other BLAS is there to be linked.
+ours="$ours|^lib(blas-dev|blas3|lapack-dev|lapack3|gfortran5|quadmath0)\$"
 packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
   --no-replaces --no-enhances "${wanted[@]}" |
   grep -E "$ours" | grep -vE 'boost-(test|serialization)' | sort -u)
@@ -50,8 +52,13 @@ done
   rm -rf pkgconfig libpcre2-16* libpcre2-32* libpcre2-posix*
   # Boost.Graph is linked statically: its shared library asks for ICU.
   rm -f libboost_{graph,regex}.so*
+  # Debian makes these links when it installs.
+  for name in blas lapack; do
+    ln -s "$name/lib$name.so.3" "lib$name.so.3"
+    ln -s "$name/lib$name.so.3" "lib$name.so"
+  done
   find . -name '*.a' ! -name 'libgtest*' ! -name 'libgmock*' ! -name 'libbenchmark*' \
-    ! -name 'libboost_graph.a' ! -name 'libboost_regex.a' -delete
+    ! -name libfaiss.a ! -name 'libboost_graph.a' ! -name 'libboost_regex.a' -delete
 )
 
 # Headers: all of the small libraries; of Boost those that our sources reach, and the folders in

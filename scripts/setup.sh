@@ -8,7 +8,7 @@ set -euo pipefail
 
 tools=(cmake ninja-build g++ ccache pkg-config)
 libraries=(libboost-dev libboost-graph-dev libboost-program-options-dev libtbb-dev libyaml-cpp-dev
-  nlohmann-json3-dev libpcre2-dev libutf8proc-dev libspdlog-dev
+  nlohmann-json3-dev libpcre2-dev libutf8proc-dev libspdlog-dev libfaiss-dev
   libgtest-dev libgmock-dev libbenchmark-dev)
 # Debian's LibTorch takes its BLAS from whatever provides libblas.so.3: OpenBLAS on OpenMP is the
 # fast one. A LibTorch given by the user brings its own BLAS and its own oneDNN.

@@ -189,6 +189,10 @@ int64_t DecoderImpl::vocabulary_size() const {
   return options_.vocabulary_size > 0 ? options_.vocabulary_size : config_.vocabulary_size;
 }
 
+Tensor DecoderImpl::token_rows(const Tensor& ids) const {
+  return at::embedding(token_embedding_, ids.to(token_embedding_.device()));
+}
+
 KeyValueCache DecoderImpl::new_cache(int64_t rows, int64_t capacity) const {
   return {config_, rows, capacity, token_embedding_.options().dtype(options_.compute)};
 }
@@ -199,8 +203,9 @@ void DecoderImpl::check_ids(const Tensor& ids) const {
   if (!ids.device().is_cpu()) return;
   const Tensor dense = ids.contiguous();
   const int64_t* id = dense.data_ptr<int64_t>();
+  const int64_t further = further_embedding_.defined() ? further_embedding_.size(0) : 0;
   for (int64_t i = 0; i < dense.numel(); ++i) {
-    if (id[i] >= 0 && id[i] < config_.vocabulary_size) continue;
+    if (id[i] >= 0 && id[i] < config_.vocabulary_size + further) continue;
     throw std::invalid_argument("id " + std::to_string(id[i]) + " at row " +
                                 std::to_string(i / ids.size(1)) + ", position " +
                                 std::to_string(i % ids.size(1)) + ": outside the vocabulary of " +
@@ -210,7 +215,12 @@ void DecoderImpl::check_ids(const Tensor& ids) const {
 
 Tensor DecoderImpl::embedded(const Tensor& ids) const {
   check_ids(ids);
-  return at::embedding(token_embedding_, ids.to(token_embedding_.device())).to(at::kFloat);
+  const Tensor id = ids.to(token_embedding_.device());
+  if (!further_embedding_.defined()) return at::embedding(token_embedding_, id).to(at::kFloat);
+  const int64_t size = config_.vocabulary_size;
+  const Tensor known = at::embedding(token_embedding_, id.clamp_max(size - 1)).to(at::kFloat);
+  const Tensor further = at::embedding(further_embedding_, (id - size).clamp_min(0));
+  return at::where((id >= size).unsqueeze(-1), further, known);
 }
 
 Tensor DecoderImpl::with_positions(const Tensor& tokens, const Tensor& positions) const {
@@ -325,6 +335,18 @@ Tensor DecoderImpl::forward(const Tensor& ids, KeyValueCache& cache,
   return apply(final_norm_, residual, delta).normed;
 }
 
+std::shared_ptr<DecoderImpl> DecoderImpl::with_further_ids(const Tensor& rows) const {
+  rl::expect_shape(rows, {rl::kAny, config_.width}, "embeddings of further ids");
+  auto result = std::make_shared<DecoderImpl>(config_, options_);
+  const auto from = named_parameters();
+  for (auto& to : result->named_parameters()) {
+    to.value().set_data(from[to.key()].detach());
+    to.value().set_requires_grad(false);
+  }
+  result->further_embedding_ = rows;
+  return result;
+}
+
 std::shared_ptr<DecoderImpl> DecoderImpl::copy() const {
   auto copy = std::make_shared<DecoderImpl>(config_, options_);
   const auto from = named_parameters();
@@ -334,6 +356,7 @@ std::shared_ptr<DecoderImpl> DecoderImpl::copy() const {
     to.value().set_requires_grad(original.requires_grad());
   }
   if (modules_) copy->modules_ = modules_->copy();
+  copy->further_embedding_ = further_embedding_;
   return copy;
 }
 

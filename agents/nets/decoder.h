@@ -73,6 +73,8 @@ class DecoderImpl : public torch::nn::Module {
   rl::Tensor head_weight() const;
   /// V.
   int64_t vocabulary_size() const;
+  /// Embeddings of tokens, int64[n]: [n, D].
+  rl::Tensor token_rows(const rl::Tensor& ids) const;
 
   const DecoderConfig& config() const { return config_; }
   const DecoderOptions& options() const { return options_; }
@@ -84,6 +86,12 @@ class DecoderImpl : public torch::nn::Module {
   std::shared_ptr<DecoderImpl> with_modules(std::shared_ptr<const Lora> modules) const;
   /// Null: none.
   const std::shared_ptr<const Lora>& modules() const { return modules_; }
+
+  /// A decoder that shares these parameters, frozen, and reads further ids: V', V' + 1, ... with V' the
+  /// size of the token embedding, embedded as the given rows, which may want a gradient.
+  ///
+  /// @param rows float32[n, D].
+  std::shared_ptr<DecoderImpl> with_further_ids(const rl::Tensor& rows) const;
 
  private:
   struct Linear {
@@ -123,6 +131,7 @@ class DecoderImpl : public torch::nn::Module {
   DecoderOptions options_;
   rl::Tensor token_embedding_;     // [V, D]
   rl::Tensor position_embedding_;  // [context, D], GPT-2
+  rl::Tensor further_embedding_;   // [n, D] of ids beyond the vocabulary; undefined: none
   std::vector<Layer> layers_;
   Norm final_norm_;
   rl::Tensor head_;  // [V, D]

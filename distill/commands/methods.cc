@@ -19,10 +19,14 @@ void list() {
 void describe(const MethodEntry& method, bool expand) {
   std::cout << method.name << ": " << method.summary << "\nsource: " << method.source << '\n';
   if (expand) {
-    Options custom{{"name", "custom"}};
-    const Options parts = to_options(method.build({}).stages.front().agent);
-    for (const auto& entry : parts.entries()) custom.set(entry.name, entry.value);
-    std::cout << "\nwhat it is made of:\n\n" << to_yaml({{"method", custom}});
+    std::cout << "\nwhat it is made of:\n\n";
+    for (const StageSpec& stage : method.build({}).stages) {
+      Options custom{{"name", "custom"}};
+      const Options parts = to_options(stage.agent);
+      for (const auto& entry : parts.entries()) custom.set(entry.name, entry.value);
+      const Options page{{"method", custom}};
+      std::cout << to_yaml(method.has_kinds ? Options{{stage.name, page}} : page);
+    }
     return;
   }
   std::cout << "\noptions and their defaults:\n\n"

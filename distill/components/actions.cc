@@ -20,8 +20,9 @@ Learners without_own_judge(const AgentSpec& spec) {
   return found;
 }
 
-// The temperature at which rewards and losses ask for a judge's opinion; nothing if none asks for it.
-std::optional<double> asked_temperature(const Learners& learners) {
+// The temperature at which rewards, losses and what a batch was worth ask for a judge's opinion; nothing if none
+// asks for it.
+std::optional<double> asked_temperature(const Learners& learners, const RewardSpec& worth) {
   std::optional<double> found;
   const auto ask = [&](std::optional<double> temperature, const Mark& mark) {
     if (found && temperature && *found != *temperature) {
@@ -38,12 +39,16 @@ std::optional<double> asked_temperature(const Learners& learners) {
       }
     }
   }
+  for (const RewardSpec::Term& part : worth.terms) {
+    ask(teacher_temperature(part.term), part.term.options.mark);
+  }
   return found;
 }
 
 bool is_teacher(const ComponentSpec& judge) {
-  return judge.name == "teacher" || judge.name == "adapted_teacher" ||
-         judge.name == "repaired_teacher";
+  static const std::set<std::string> all = {"adapted_teacher", "foreign_teacher",
+                                            "repaired_teacher", "teacher", "teachers"};
+  return all.contains(judge.name);
 }
 
 // Every actor but the student asks the teacher.
@@ -80,9 +85,9 @@ bool includes_taken(const Learners& learners) {
 }
 
 agents::OfferOptions offer_for(const ComponentSpec& actions, const Learners& learners,
-                               uint64_t seed) {
+                               const RewardSpec& worth, uint64_t seed) {
   agents::OfferOptions offer;
-  offer.temperature = asked_temperature(learners).value_or(1.0);
+  offer.temperature = asked_temperature(learners, worth).value_or(1.0);
   offer.include_taken = includes_taken(learners);
   if (actions.name == "top_k") {
     offer.kind = agents::OfferOptions::Kind::top_k;
@@ -121,7 +126,8 @@ std::set<std::string> writers(const AgentSpec& spec) {
 }  // namespace
 
 bool is_judged(const AgentSpec& spec) {
-  return spec.actions.name != "all" || asked_temperature(without_own_judge(spec)).has_value();
+  return spec.actions.name != "all" || has_foreign_teacher(spec) ||
+         asked_temperature(without_own_judge(spec), spec.hindsight).has_value();
 }
 
 bool needs_responses(const AgentSpec& spec) { return writers(spec).contains("dataset"); }
@@ -140,11 +146,11 @@ bool needs_teacher(const AgentSpec& spec) {
 }
 
 agents::OfferOptions make_offer(const AgentSpec& spec, uint64_t seed) {
-  return offer_for(spec.actions, without_own_judge(spec), seed);
+  return offer_for(spec.actions, without_own_judge(spec), spec.hindsight, seed);
 }
 
 agents::OfferOptions make_offer(const AgentSpec& spec, const LearnerSpec& learner, uint64_t seed) {
-  return offer_for(spec.actions, {learner}, seed);
+  return offer_for(spec.actions, {learner}, {}, seed);
 }
 
 }  // namespace distill

@@ -36,6 +36,12 @@ rl::Taid::Term make_interpolated_term(const DivergenceOptions& options);
 rl::Reward make_reward(const RewardSpec& spec);
 std::shared_ptr<const rl::Payer> make_payer(const ComponentSpec& spec, const Context& context);
 std::unique_ptr<rl::Loss> make_loss(const ComponentSpec& spec);
+
+/// What is paid for a whole row, at its last step: float32[B, T] from float32[B].
+rl::Tensor at_last_step(const rl::Trajectory& trajectory, const rl::Tensor& values);
+/// The actions of each row that are to be learned.
+std::vector<std::vector<int64_t>> written_ids(const rl::Trajectory& trajectory);
+
 rl::ReplayOptions make_memory(const ComponentSpec& spec);
 
 /// Rows collected at a time; 0: as many as an update takes.

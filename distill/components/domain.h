@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "agents/actors/speculative.h"
 #include "agents/offer.h"
@@ -51,6 +52,16 @@ class Domain {
 
   /// Whole episodes played by the student or by the teacher.
   virtual std::unique_ptr<rl::Source> rollout(const RolloutOptions& options) const = 0;
+
+  /// Labelled texts, several to an episode.
+  ///
+  /// @throws ConfigError where the domain has none.
+  virtual std::unique_ptr<rl::Source> groups(const GroupsOptions& options) const;
+
+  /// What only the domain itself can pay for, by name.
+  ///
+  /// @throws ConfigError for what it does not pay.
+  virtual std::shared_ptr<const rl::Payer> payer(const std::string& name) const;
 
   /// Pieces of the student's episodes in worlds that restart by themselves.
   ///

@@ -2,11 +2,15 @@
 
 #include "distill/component_options.h"
 #include "distill/components/components.h"
+#include "rl/losses/aligned.h"
 #include "rl/losses/contrast.h"
 #include "rl/losses/imitation.h"
 #include "rl/losses/inverse_soft_q.h"
+#include "rl/losses/mixture_likelihood.h"
 #include "rl/losses/pair_likelihood.h"
 #include "rl/losses/policy_gradient.h"
+#include "rl/losses/relation.h"
+#include "rl/losses/subset_gradient.h"
 #include "rl/losses/taid.h"
 #include "rl/losses/td.h"
 
@@ -21,6 +25,27 @@ std::unique_ptr<rl::Loss> make_imitation(const Options& options) {
 std::unique_ptr<rl::Loss> make_pair_likelihood(const Options& options) {
   static_cast<void>(bound<PairLikelihoodOptions>(options));
   return std::make_unique<rl::PairLikelihood>();
+}
+
+std::unique_ptr<rl::Loss> make_aligned(const Options& options) {
+  const auto found = bound<AlignedOptions>(options);
+  return std::make_unique<rl::Aligned>(
+      rl::AlignedOptions{.by_action = found.distance == "hybrid",
+                         .hybrid = {.beta = found.beta, .matched_weight = found.matched_weight},
+                         .policy_temperature = found.student_temperature});
+}
+
+std::unique_ptr<rl::Loss> make_mixture_likelihood(const Options& options) {
+  static_cast<void>(bound<MixtureLikelihoodOptions>(options));
+  return std::make_unique<rl::MixtureLikelihood>();
+}
+
+std::unique_ptr<rl::Loss> make_subset_gradient(const Options& options) {
+  const auto found = bound<SubsetGradientOptions>(options);
+  return std::make_unique<rl::SubsetGradient>(
+      rl::SubsetGradientOptions{.own_share = found.own_share,
+                                .baseline_decay = found.baseline_decay,
+                                .warm_up = found.warm_up});
 }
 
 std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
@@ -117,17 +142,27 @@ std::unique_ptr<rl::Loss> make_taid(const Options& options) {
                                     make_interpolated_term(found.divergence));
 }
 
+std::unique_ptr<rl::Loss> make_relation(const Options& options) {
+  const auto found = bound<RelationOptions>(options);
+  return std::make_unique<rl::Relation>(rl::RelationOptions{
+      .prior_temperature = found.teacher_temperature, .temperature = found.student_temperature});
+}
+
 struct LossEntry {
   const char* name;
   std::unique_ptr<rl::Loss> (*make)(const Options&);
 };
 
 constexpr LossEntry kLosses[] = {
+    {"aligned", make_aligned},
     {"contrast", make_contrast},
     {"imitation", make_imitation},
+    {"mixture_likelihood", make_mixture_likelihood},
     {"pair_likelihood", make_pair_likelihood},
     {"policy_gradient", make_policy_gradient},
+    {"relation", make_relation},
     {"soft_td", make_soft_td},
+    {"subset_gradient", make_subset_gradient},
     {"taid", make_taid},
     {"td", make_td},
 };

@@ -62,6 +62,22 @@ rl::RewardTerm make_reverse_kl(const Options& options) {
   return divergence_term({.kind = Divergence::Kind::reverse_kl}, bound<DivergenceOptions>(options));
 }
 
+// Minus the prior's mean of the policy's log-probabilities, in nats: the divergence and the entropy.
+rl::RewardTerm make_cross_entropy(const Options& options) {
+  const auto found = bound<DivergenceOptions>(options);
+  const double factor = scale_of(found), temperature = found.student_temperature;
+  return [=, tail = tail_of(found.tail)](const rl::Opinion& opinion) {
+    const rl::ops::Comparison compared = rl::compared(opinion, tail, temperature);
+    const auto one = [](const rl::Tensor& log_p) {
+      return log_p.defined() ? torch::zeros_like(log_p) : log_p;
+    };
+    const rl::Tensor minus_entropy = rl::ops::forward_kl(
+        compared.log_p, one(compared.log_p), compared.log_p_tail, one(compared.log_p_tail));
+    return factor *
+           (rl::ops::evaluate({.kind = Divergence::Kind::forward_kl}, compared) - minus_entropy);
+  };
+}
+
 rl::RewardTerm make_jsd(const Options& options) {
   const auto jsd = bound<JsdOptions>(options);
   return divergence_term({.kind = Divergence::Kind::jsd, .beta = jsd.beta, .scale = jsd.scale},
@@ -150,6 +166,7 @@ struct RewardEntry {
 constexpr RewardEntry kRewards[] = {
     {"akl", make_akl},
     {"alpha_beta", make_alpha_beta},
+    {"cross_entropy", make_cross_entropy},
     {"forward_kl", make_forward_kl},
     {"jsd", make_jsd},
     {"log_likelihood", make_log_likelihood},

@@ -1,6 +1,7 @@
 #include "distill/component_options.h"
 #include "distill/components/components.h"
 #include "rl/adaptive_mix.h"
+#include "rl/hindsight.h"
 #include "rl/torch.h"
 
 namespace distill {
@@ -35,6 +36,10 @@ std::unique_ptr<rl::Source> rollout(const RolloutOptions& options, const Context
 std::unique_ptr<rl::Source> make_dataset(const Options& options, const Context& context) {
   static_cast<void>(bound<DatasetOptions>(options));
   return context.domain.dataset();
+}
+
+std::unique_ptr<rl::Source> make_groups(const Options& options, const Context& context) {
+  return context.domain.groups(bound<GroupsOptions>(options));
 }
 
 std::unique_ptr<rl::Source> make_rollout(const Options& options, const Context& context) {
@@ -103,8 +108,13 @@ struct SourceEntry {
 };
 
 constexpr SourceEntry kSources[] = {
-    {"adaptive_mix", make_adaptive_mix}, {"dataset", make_dataset}, {"mix", make_mix},
-    {"mixed_pairs", make_mixed_pairs},   {"pairs", make_pairs},     {"rollout", make_rollout},
+    {"adaptive_mix", make_adaptive_mix},
+    {"dataset", make_dataset},
+    {"groups", make_groups},
+    {"mix", make_mix},
+    {"mixed_pairs", make_mixed_pairs},
+    {"pairs", make_pairs},
+    {"rollout", make_rollout},
     {"segments", make_segments},
 };
 
@@ -113,6 +123,16 @@ std::unique_ptr<rl::Source> make_plain_source(const ComponentSpec& spec, const C
     if (spec.name == entry.name) return entry.make(spec.options, context);
   }
   throw ConfigError("there is no source \"" + spec.name + "\"");
+}
+
+std::unique_ptr<rl::Source> judged(std::unique_ptr<rl::Source> source, const AgentSpec& spec,
+                                   const Context& context) {
+  if (auto follower = context.domain.follower(spec.judge)) {
+    source = std::make_unique<rl::Followed>(std::move(source), std::move(follower));
+  }
+  return std::make_unique<rl::Judged>(
+      std::move(source), context.domain.judge(spec.judge, make_offer(spec, context.seed)),
+      context.threads, context.micro_batch_tokens);
 }
 
 }  // namespace
@@ -132,13 +152,11 @@ std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& co
     }
     source = std::make_unique<rl::Paid>(std::move(source), std::move(payers));
   }
-  if (!is_judged(spec)) return source;
-  if (auto follower = context.domain.follower(spec.judge)) {
-    source = std::make_unique<rl::Followed>(std::move(source), std::move(follower));
-  }
-  return std::make_unique<rl::Judged>(
-      std::move(source), context.domain.judge(spec.judge, make_offer(spec, context.seed)),
-      context.threads, context.micro_batch_tokens);
+  if (is_judged(spec)) source = judged(std::move(source), spec, context);
+  if (spec.hindsight.terms.empty()) return source;
+  return std::make_unique<rl::Hindsight>(std::move(source), context.domain.model("student"),
+                                         make_reward(spec.hindsight), prior_readout(spec, context),
+                                         context.threads, context.micro_batch_tokens);
 }
 
 }  // namespace distill

@@ -9,10 +9,19 @@
 #include "envs/token/example_loader.h"
 #include "envs/token/paired_source.h"
 #include "envs/token/token_environment.h"
+#include "rl/hindsight.h"
 #include "rl/random.h"
 #include "rl/torch.h"
 
 namespace distill {
+
+std::unique_ptr<rl::Source> Domain::groups(const GroupsOptions&) const {
+  throw ConfigError("source groups: there are no labelled texts here");
+}
+
+std::shared_ptr<const rl::Payer> Domain::payer(const std::string& name) const {
+  throw ConfigError("payer " + name + ": nobody here pays it");
+}
 
 ConfigError has_no(const std::string& domain, const std::string& what, const ComponentSpec& named) {
   return error_at(named.options.mark, domain + " has no " + what + " \"" + named.name + "\"");
@@ -67,6 +76,7 @@ std::shared_ptr<rl::PolicyModel> TextDomain::model(const std::string& name) cons
   if (name == "teacher_modules" && modules_) {
     return std::make_shared<agents::ModulesModel>(adapted_teacher_);
   }
+  if (const auto found = scores_.find(name); found != scores_.end()) return found->second;
   throw has_no("text", "model", name);
 }
 
@@ -90,8 +100,46 @@ agents::Decoder TextDomain::judging(const ComponentSpec& judge) const {
   throw has_no("text", "judge", judge);
 }
 
+std::shared_ptr<agents::TeacherScores> TextDomain::scores(const TeachersJudgeOptions& found) const {
+  const bool is_selector = found.weights == "selector";
+  std::shared_ptr<agents::TeacherScores>& known = scores_[found.weights];
+  if (!known) {
+    known = std::make_shared<agents::TeacherScores>(
+        agents::TeacherScoresOptions{.teachers = static_cast<int64_t>(options_.teachers.size()),
+                                     .hidden = found.hidden,
+                                     .per_token = found.per == "token",
+                                     .knows_label = is_selector,
+                                     .prefix = is_selector ? rl::kPast : "",
+                                     .seed = options_.seed});
+  }
+  return known;
+}
+
+std::shared_ptr<const agents::ForeignTeacher> TextDomain::foreign_teacher(
+    const ComponentSpec& judge) const {
+  const auto found = bound<ForeignTeacherJudgeOptions>(judge.options);
+  return std::make_shared<agents::ForeignTeacher>(
+      options_.teacher, options_.teacher_tokenizer, options_.tokenizer,
+      agents::ForeignTeacherOptions{.by_bytes = found.align == "bytes",
+                                    .at_last = found.merge == "bayesian",
+                                    .temperature = found.teacher_temperature});
+}
+
+std::shared_ptr<const agents::TeacherPool> TextDomain::pool(
+    const TeachersJudgeOptions& found, const agents::OfferOptions& offer) const {
+  agents::TeacherWeights weights =
+      agents::even_weights(static_cast<int64_t>(options_.teachers.size()));
+  if (found.weights == "gate") weights = agents::gate_weights(scores(found));
+  if (found.weights == "selector") {
+    weights = agents::subset_weights(scores(found), found.warm_up, options_.seed);
+  }
+  return std::make_shared<agents::TeacherPool>(options_.teachers, offer, std::move(weights));
+}
+
 std::shared_ptr<const rl::Prior> TextDomain::judge(const ComponentSpec& judge,
                                                    const agents::OfferOptions& offer) const {
+  if (judge.name == "foreign_teacher") return foreign_teacher(judge);
+  if (judge.name == "teachers") return pool(bound<TeachersJudgeOptions>(judge.options), offer);
   if (judge.name != "self") return std::make_shared<agents::LmTeacher>(judging(judge), offer);
   return std::make_shared<agents::PrivilegedTeacher>(
       judging(judge), offer,
@@ -119,6 +167,10 @@ std::shared_ptr<rl::Follower> TextDomain::follower(const ComponentSpec& judge) c
 std::shared_ptr<const rl::Readout> TextDomain::judge_readout(
     const ComponentSpec& judge, const agents::OfferOptions& offer) const {
   if (offer.kind != agents::OfferOptions::Kind::all) return nullptr;
+  if (judge.name == "foreign_teacher") return foreign_teacher(judge)->readout();
+  if (judge.name == "teachers") {
+    return pool(bound<TeachersJudgeOptions>(judge.options), offer)->readout();
+  }
   return agents::LmTeacher(judging(judge), offer).readout();
 }
 

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "agents/foreign_teacher.h"
 #include "agents/language_model.h"
 #include "agents/lm_teacher.h"
+#include "agents/teacher_pool.h"
 #include "distill/components/domain.h"
 #include "envs/token/dataset_source.h"
 #include "envs/token/examples.h"
@@ -21,7 +23,10 @@ struct TextDomainOptions {
   uint64_t seed = 1;
   rl::Threads threads;
   agents::Decoder student{nullptr};
-  agents::Decoder teacher{nullptr};  // empty: the method needs none
+  agents::Decoder teacher{nullptr};       // empty: the method needs none, or several
+  std::vector<agents::Decoder> teachers;  // of one vocabulary; empty: the method needs none, or one
+  std::shared_ptr<const envs::Tokenizer> tokenizer;          // of examples and student
+  std::shared_ptr<const envs::Tokenizer> teacher_tokenizer;  // null: the same
   std::shared_ptr<const envs::Examples> examples;
   std::vector<int64_t> end_ids;  // tokens that end an answer
   int64_t max_new_tokens = 0;    // of a rollout
@@ -54,11 +59,18 @@ class TextDomain : public Domain {
                                         const agents::SamplingOptions& sampling) const;
   agents::Decoder judging(const ComponentSpec& judge) const;
 
+  std::shared_ptr<const agents::ForeignTeacher> foreign_teacher(const ComponentSpec& judge) const;
+  std::shared_ptr<const agents::TeacherPool> pool(const TeachersJudgeOptions& found,
+                                                  const agents::OfferOptions& offer) const;
+  std::shared_ptr<agents::TeacherScores> scores(const TeachersJudgeOptions& found) const;
+
   TextDomainOptions options_;
   std::shared_ptr<agents::Lora> modules_;     // null: the agent's judge has none
   agents::Decoder adapted_teacher_{nullptr};  // the teacher as it becomes; empty: it stays as it is
   agents::Decoder self_{nullptr};             // of the judge `self`; empty: there is none
   mutable std::map<std::string, agents::Decoder> references_;  // by folder
+  // Who weighs the teachers, "gate" or "selector": whom a judge asks is who learns.
+  mutable std::map<std::string, std::shared_ptr<agents::TeacherScores>> scores_;
 };
 
 }  // namespace distill

@@ -18,6 +18,7 @@ MethodSpec ab_kd(const Options& options);
 MethodSpec akl(const Options& options);
 MethodSpec bellman(const Options& options);
 MethodSpec collaborative(const Options& options);
+MethodSpec cross_tokenizer(const Options& options);
 MethodSpec custom(const Options& options);
 MethodSpec distillm(const Options& options);
 MethodSpec distillm2(const Options& options);
@@ -38,6 +39,7 @@ MethodSpec online_teacher(const Options& options);
 MethodSpec ppo(const Options& options);
 MethodSpec ranking(const Options& options);
 MethodSpec reinforce(const Options& options);
+MethodSpec retrieval(const Options& options);
 MethodSpec rloo(const Options& options);
 MethodSpec self_distill(const Options& options);
 MethodSpec seq_kd(const Options& options);
@@ -46,6 +48,8 @@ MethodSpec sparse_sampling(const Options& options);
 MethodSpec speculative(const Options& options);
 MethodSpec sqil(const Options& options);
 MethodSpec taid(const Options& options);
+MethodSpec teacher_ensemble(const Options& options);
+MethodSpec teacher_selection(const Options& options);
 
 /// What a student and the modules of its teacher learn from each other; see online_teacher.
 struct OnlineLearning {

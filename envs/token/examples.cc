@@ -329,6 +329,10 @@ Example Examples::at(int64_t index) const {
 
 const ExampleReport& Examples::report() const { return state_->report; }
 
+bool is_held_out(std::string_view text, double share) {
+  return in_validation(text_hash(text), share);
+}
+
 std::vector<Example> first_examples(const Examples& examples, int64_t count) {
   count = std::clamp<int64_t>(count, 0, examples.size());
   std::vector<Example> result(static_cast<size_t>(count));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "envs/token/records.h"
@@ -92,6 +93,9 @@ class Examples {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Whether a text is held out where this share of all is: by a hash of it alone, whatever stands beside it.
+bool is_held_out(std::string_view text, double share);
 
 /// The first `count` examples, or all where there are fewer: the same for every evaluation.
 std::vector<Example> first_examples(const Examples& examples, int64_t count);

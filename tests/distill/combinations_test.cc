@@ -22,8 +22,9 @@ void expect_refused(const std::string& yaml, const std::string& reason) {
 
 TEST(Combinations, OfEveryMethodGoTogether) {
   for (const MethodEntry& method : methods()) {
-    const MethodSpec built = method.build({});
-    EXPECT_NO_THROW(check_combination(built.stages.front().agent)) << method.name;
+    for (const StageSpec& stage : method.build({}).stages) {
+      EXPECT_NO_THROW(check_combination(stage.agent)) << method.name << " " << stage.name;
+    }
   }
 }
 
@@ -62,6 +63,16 @@ TEST(Combinations, NeedMixturesForTheLikelihoodOfBothTexts) {
       "source: mixed_pairs\nlearners: [{objectives: [{rows: second, loss: {name: policy_gradient, "
       "baseline: none}}]}]",
       "source mixed_pairs holds written episodes");
+}
+
+TEST(Combinations, NeedTheTeachersThatALossIsAbout) {
+  expect_refused("learners: [{objectives: [{loss: aligned}]}]", "judge foreign_teacher");
+  expect_refused("learners: [{trains: gate, objectives: [{loss: mixture_likelihood}]}]",
+                 "judge teachers");
+  expect_refused(
+      "judge: foreign_teacher\nlearners: [{objectives: [{loss: imitation, reward: [{term: "
+      "forward_kl}]}]}]",
+      "reward forward_kl: judge foreign_teacher has other tokens");
 }
 
 TEST(Combinations, NeedAllLogitsToCompareThem) {

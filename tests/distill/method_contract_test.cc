@@ -24,6 +24,7 @@ const std::string kLong = "steps: 400, batch_size: 32";
 // Where a method is tried, with what, and what says that it has learned.
 struct Trial {
   enum class World { letters, chain };
+  enum class Teachers { one, two, of_own_tokens };
   enum class Goal {
     forward_kl,  // of whole answers, to at most `share` of what it was
     reverse_kl,
@@ -32,13 +33,14 @@ struct Trial {
     likelihood,  // the teacher's of the student's answers, up to `share` of the way left to the best
     mean_return,  // the best there is
   };
-  std::string method;         // the value of `method:` without the name
+  std::string method = "";    // the value of `method:` without the name
   std::string train = kLong;  // steps and batch size
   std::string student = "";   // the value of `student:`; letters: empty, of random weights
   World world = World::letters;
   Goal goal = Goal::forward_kl;
   double share = 0.05;
-  std::string always = "";  // further keys of `train:`, also where a run is stopped
+  Teachers teachers = Teachers::one;  // letters
+  std::string always = "";            // further keys of `train:`, also where a run is stopped
 };
 
 const std::string kActor = "{config: {hidden: [16], value_head: true}}";
@@ -52,7 +54,7 @@ Trial in_chain(const std::string& method, const std::string& train, const std::s
 
 Trial in_letters(const std::string& method, Trial::Goal goal, double share,
                  const std::string& always = "") {
-  return {method, kLong, "", Trial::World::letters, goal, share, always};
+  return {method, kLong, "", Trial::World::letters, goal, share, Trial::Teachers::one, always};
 }
 
 // Methods whose defaults are made for larger things, or whose optimum is another than the teacher. A method that
@@ -63,6 +65,8 @@ const std::map<std::string, Trial>& trials() {
       {"a2c", in_chain("worlds: 8, steps: 16, gamma: 0.9", "steps: 200", kActor)},
       {"bellman", in_letters("alpha: 5.0, tail: lump", Goal::written_kl, 0.2)},
       {"collaborative", in_letters("alternate_every: 2", Goal::written_kl, 0.2)},
+      {"cross_tokenizer",
+       {.method = "form: gold, ce_weight: 0", .teachers = Trial::Teachers::of_own_tokens}},
       {"custom", in_letters("", Goal::written_kl, 0.1)},
       {"distillm", in_letters("", Goal::forward_kl, 0.05, ", evaluate_every: 3")},
       {"dqn", in_chain("worlds: 4, steps: 2, gamma: 0.9, capacity: 500, explore_share: 0.5, "
@@ -76,8 +80,8 @@ const std::map<std::string, Trial>& trials() {
       {"llmr", in_letters("", Goal::likelihood, 0.3)},
       {"minillm", in_letters("", Goal::reverse_kl, 0.2)},
       {"mix_kd", in_letters("", Goal::written_kl, 0.2)},
-      {"online_teacher", in_letters("", Goal::written_kl, 0.2)},
       {"on_policy", in_letters("", Goal::reverse_kl, 0.2)},
+      {"online_teacher", in_letters("", Goal::written_kl, 0.2)},
       {"ppo", in_chain("worlds: 8, steps: 32, gamma: 0.9", "steps: 120, batch_size: 4", kActor)},
       {"reinforce", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
       {"rloo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
@@ -91,6 +95,13 @@ const std::map<std::string, Trial>& trials() {
       {"sqil",
        in_chain("gamma: 0.3, entropy: 0.1, temperature: 0.1, capacity: 200, target_every: 10",
                 "steps: 600, batch_size: 8", kValues)},
+      {"teacher_ensemble",
+       {.goal = Goal::written_kl, .share = 0.1, .teachers = Trial::Teachers::two}},
+      {"teacher_selection",
+       {.method = "warm_up: 6",
+        .goal = Goal::written_kl,
+        .share = 0.1,
+        .teachers = Trial::Teachers::two}},
   };
   return all;
 }
@@ -136,6 +147,16 @@ class MethodContract : public testing::TestWithParam<MethodEntry> {
         parse_yaml("output: " + (root_ / output).string() + "\n" + rest, "run.yaml"), "run.yaml");
   }
 
+  // Of the letters; two are the same one twice.
+  std::string teachers() const {
+    const std::string path = "path: " + letters_->teacher();
+    if (trial_.teachers == Trial::Teachers::two) {
+      return "teachers: {one: {" + path + "}, two: {" + path + "}}\n";
+    }
+    const bool foreign = trial_.teachers == Trial::Teachers::of_own_tokens;
+    return "teacher: {" + path + (foreign ? ", tokenizer: " + letters_->teacher() : "") + "}\n";
+  }
+
   // @param every updates between checkpoints.
   RunConfig config_of(const std::string& output, const std::string& train,
                       const std::string& every) const {
@@ -153,8 +174,8 @@ class MethodContract : public testing::TestWithParam<MethodEntry> {
                       letters_->text() +
                       "]}, prompt_tokens: 4, response_tokens: 3, privileged_key: told, "
                       "privileged_template: \"{privileged}\", privileged_tokens: 4}\n"
-                      "teacher: {path: " +
-                      letters_->teacher() + "}\nstudent: " +
+                      "tokenizer: {path: " +
+                      letters_->teacher() + "}\n" + teachers() + "student: " +
                       (trial_.student == kTeacher ? "{path: " + letters_->teacher() + "}"
                                                   : toy::LettersWorld::student_config()) +
                       "\n" + method +
@@ -240,8 +261,16 @@ TEST_P(MethodContract, GoesOnToTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, MethodContract,
-                         testing::ValuesIn(methods().begin(), methods().end()),
+// Those that are one stage of text or of a world.
+std::vector<MethodEntry> of_one_stage() {
+  std::vector<MethodEntry> found;
+  for (const MethodEntry& method : methods()) {
+    if (!method.has_kinds) found.push_back(method);
+  }
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, MethodContract, testing::ValuesIn(of_one_stage()),
                          [](const auto& entry) { return std::string(entry.param.name); });
 
 }  // namespace

@@ -255,8 +255,7 @@ TEST(GOpd, OfLambdaOneIsOnPolicyDistillation) {
   EXPECT_TRUE(agent_of(build("g_opd", "lambda: 1")).paid.terms.empty());
   const AgentSpec g_opd = agent_of(build("g_opd", "lambda: 1"));
   const AgentSpec plain = agent_of(build("on_policy"));
-  EXPECT_EQ(to_yaml(to_options(g_opd)),
-            to_yaml(to_options(plain)));
+  EXPECT_EQ(to_yaml(to_options(g_opd)), to_yaml(to_options(plain)));
 }
 
 TEST(GOpd, NamesItsReference) {

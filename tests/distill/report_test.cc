@@ -57,6 +57,17 @@ TEST(Scores, SurviveAsJson) {
   EXPECT_THROW(scores_from_json("[]"), std::runtime_error);
 }
 
+TEST(Scores, OfLabelledTextsSurviveToo) {
+  ModelScores row;
+  row.name = "prompt";
+  row.accuracy = 0.75;
+  row.agreement = 0.5;
+  row.self_bleu = 0.25;
+  row.distinct = 0.125;
+  row.memory_nats = 3.5;
+  EXPECT_EQ(to_json(scores_from_json(to_json(row))), to_json(row));
+}
+
 TEST(PeakMemory, IsKnownHere) { EXPECT_GT(peak_memory_bytes().value_or(0), 1 << 20); }
 
 }  // namespace

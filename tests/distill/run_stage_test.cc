@@ -45,6 +45,10 @@ class RunStage : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
+  static bool asks_several(const std::string& method) {
+    return method.find("teacher_") != std::string::npos;
+  }
+
   RunConfig config(const std::string& method, const std::string& output) const {
     const std::string model = R"({model_type: llama, hidden_size: 16, intermediate_size: 32,
         num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1, vocab_size: 1400,
@@ -54,13 +58,26 @@ class RunStage : public testing::Test {
                              "]}, validation_share: 0.2, prompt_tokens: 24, response_tokens: 16, "
                              "privileged_key: response, privileged_tokens: 60}" +
                              "\ntokenizer: {path: " + fixtures() + "/tokenizers/llama2-bpe}" +
-                             "\nteacher: {config: " + model + "}\nstudent: {config: " + model +
-                             "}\nmethod: " + method +
+                             (asks_several(method) ? "\nteachers: {one: {config: " + model +
+                                                         "}, two: {config: " + model + "}}"
+                                                   : "\nteacher: {config: " + model + "}") +
+                             "\nstudent: {config: " + model + "}\nmethod: " + method +
                              "\ntrain: {steps: 7, batch_size: 6, learning_rate: 1.0e-2, "
                              "checkpoint_every: 2, evaluate_every: 2, micro_batch_tokens: 64}\n"
                              "evaluate: {examples: 6, continuations: 3}\n"
                              "threads: {shards: 2, per_shard: 1}\n";
     return to_run_config(parse_yaml(text, "run.yaml"), "run.yaml");
+  }
+
+  // A teacher that cuts text in another way.
+  RunConfig foreign(const std::string& method, const std::string& output) const {
+    RunConfig run = config("{name: kd}", output);
+    StageConfig& stage = run.stages.front();
+    const Options options = parse_yaml(method, "run.yaml");
+    stage.method = {.name = "cross_tokenizer", .options = options, .mark = {}};
+    stage.teacher->tokenizer = fixtures() + "/tokenizers/gpt2-bbpe";
+    stage.teacher->config.erase("vocab_size");
+    return run;
   }
 
   StageResult run(const RunConfig& config, int64_t stop_after = -1) const {
@@ -144,6 +161,49 @@ TEST_F(RunStage, ResumesToTheSameBitsWhereTheTeacherChanges) {
   expect_resumes("repair_modules", "{name: collaborative, alternate_every: 2, rank: 4}");
   expect_resumes("repair_average",
                  "{name: collaborative, alternate_every: 2, update: average, keep: 0.5}");
+}
+
+TEST_F(RunStage, ResumesToTheSameBitsWithSeveralTeachers) {
+  expect_resumes("ensemble", "{name: teacher_ensemble, patience: 9}");
+  expect_resumes("selection", "{name: teacher_selection, reward: r3, warm_up: 6}");
+}
+
+TEST_F(RunStage, ReportsEveryTeacherAndComparesWithTheFirst) {
+  const StageResult result = run(config("{name: teacher_ensemble}", "several"));
+  ASSERT_EQ(result.evaluations.size(), 4);
+  EXPECT_EQ(result.evaluations[0].scores.name, "one");
+  EXPECT_FALSE(result.evaluations[0].scores.forward_kl.has_value());
+  EXPECT_GT(*result.evaluations[1].scores.forward_kl, 0);
+  const std::string metrics = content_of((folder_ / "several" / "metrics.jsonl").string());
+  EXPECT_THAT(metrics, testing::HasSubstr("gate/weight/1"));
+}
+
+TEST_F(RunStage, LearnsFromATeacherOfOtherTokensAndResumesToTheSameBits) {
+  for (const std::string method : {"form: uld", "form: gold\nlambda: 0.5\nper: example"}) {
+    const std::string name = method.substr(6, 4);
+    const StageResult result = run(foreign(method, name + "whole"));
+    EXPECT_EQ(result.evaluations.size(), 2u);  // the student before and after
+    EXPECT_FALSE(result.evaluations[1].scores.forward_kl.has_value());
+    EXPECT_TRUE(run(foreign(method, name + "cut"), 4).interrupted);
+    EXPECT_FALSE(run(foreign(method, name + "cut")).interrupted);
+    for (const char* file : {"student/model.safetensors", "metrics.jsonl"}) {
+      EXPECT_EQ(content_of((folder_ / (name + "whole") / file).string()),
+                content_of((folder_ / (name + "cut") / file).string()))
+          << method << ": " << file;
+    }
+    const std::string metrics = content_of((folder_ / (name + "whole") / "metrics.jsonl").string());
+    EXPECT_THAT(metrics, testing::HasSubstr("student/one_to_one"));
+  }
+}
+
+// A held-out loss that cannot get better: a rate of next to nothing.
+TEST_F(RunStage, StopsWhenPatienceIsOver) {
+  RunConfig patient = config("{name: teacher_ensemble, patience: 2}", "patient");
+  patient.stages.front().train.learning_rate = 1e-30;
+  EXPECT_FALSE(run(patient).interrupted);
+  const std::string metrics = content_of((folder_ / "patient" / "metrics.jsonl").string());
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 6);  // the first sets what is best
+  EXPECT_THAT(metrics, testing::HasSubstr("held_out/distillation"));
 }
 
 TEST_F(RunStage, GoesOnFromTheLastCheckpointWhenItWasKilledInBetween) {

@@ -1,0 +1,79 @@
+// Retrieval-based transfer, after RetriKT: a teacher writes and labels texts, a student a hundredth of
+// its size learns to find the like of a text among them.
+//
+// Agent:  classifier: the teacher reads labelled texts. soft_prompt: its prompt, one for each label, follows
+//         them. soft_prompt_rl: the prompt writes texts of its own. retrieve: the student reads stored ones.
+// Reward: soft_prompt_rl: ln P(label asked for | text) of the classifier, minus the text's self-BLEU, minus 1
+//         where its length lies outside a band, minus the KL to the prompt as it was.
+//         retrieve: minus the KL of the teacher's similarities and the student's, minus that of their labels.
+// Source: Liu et al. 2023, "Retrieval-based Knowledge Transfer", arXiv:2310.15594. Its equations are not
+//         public to us: rewards, losses and defaults are ours, see docs/methods.md.
+
+#include "distill/methods/methods.h"
+
+namespace distill {
+namespace {
+
+ComponentSpec imitation() {
+  ImitationOptions options;
+  return {"imitation", options_of(options.bindings())};
+}
+
+AgentSpec reading(ComponentSpec source, std::vector<ObjectiveSpec> objectives) {
+  return {.source = std::move(source), .learners = {{.objectives = std::move(objectives)}}};
+}
+
+}  // namespace
+
+MethodSpec retrieval(const Options& options) {
+  double quality = 1, diversity = 0.5, length = 0.5;  // weights of the rewards, >= 0
+  double kl = 0.05;           // weight of the KL to the prompt as it was, >= 0
+  LengthOutsideOptions band;  // shortest, longest: tokens of a text
+  SelfBleuOptions bleu;       // order: longest sequences that are compared
+  OnPolicyOptions memory{.epochs = 4};
+  PolicyGradientOptions gradient{.gamma = 1, .clip = 0.2};
+  GroupsOptions groups{.size = 32};    // texts that are compared with each other
+  double relation = 1, own_label = 1;  // weights of what the student learns, >= 0
+  RelationOptions relations;
+  bind(options, Bindings{{"quality", &quality},
+                         {"diversity", &diversity},
+                         {"length", &length},
+                         {"kl", &kl},
+                         {"group_size", &groups.size},
+                         {"relation", &relation},
+                         {"own_label", &own_label}} +
+                    band.bindings() + bleu.bindings() + memory.bindings() + relations.bindings() +
+                    without(gradient.bindings(), {"baseline", "group_size", "importance_clip"}));
+  require(quality >= 0 && diversity >= 0 && length >= 0 && kl >= 0, options,
+          "weights quality, diversity, length, kl >= 0");
+  require(relation >= 0 && own_label >= 0 && relation + own_label > 0, options,
+          "weights relation, own_label >= 0, one of them > 0");
+  require(groups.size >= 2, options, "group_size >= 2");
+  band.check(options);
+  bleu.check(options);
+  memory.check(options);
+  gradient.check(options);
+  relations.check(options);
+
+  const RewardSpec likelihood{{{"log_likelihood", 1}}}, divergence{{{"forward_kl", -1}}};
+  AgentSpec writing{
+      .source = {"rollout", {{"actor", "student"}}},
+      .paid = {{{"intended_label", quality},
+                {{"self_bleu", options_of(bleu.bindings())}, -diversity},
+                {{"length_outside", options_of(band.bindings())}, -length},
+                {{"log_ratio", {{"judge", "reference"}}}, -kl}}},
+      .memory = {"on_policy", options_of(memory.bindings())},
+      .learners = {{.objectives = {{{"policy_gradient", options_of(gradient.bindings())}}}}},
+  };
+  return {
+      .stages = {
+          {"classifier", reading({"groups", {{"size", 1}}}, {{imitation(), likelihood}})},
+          {"soft_prompt", reading("dataset", {{imitation(), likelihood}})},
+          {"soft_prompt_rl", writing},
+          {"retrieve", reading({"groups", options_of(groups.bindings())},
+                               {{imitation(), divergence, own_label},
+                                {{"relation", options_of(relations.bindings())}, {}, relation}})},
+      }};
+}
+
+}  // namespace distill
