@@ -674,6 +674,8 @@ void PolicyGradientOptions::check(const Options& options) const {
   require(group_size >= 1, options, "group_size >= 1");
   require((baseline != "group" && baseline != "leave_one_out") || group_size >= 2, options,
           "group_size >= 2 for that baseline");
+  require(gamma > 0 || baseline == "none" || baseline == "value", options,
+          "gamma > 0 for a baseline of whole episodes");
   require(clip >= 0, options, "clip >= 0");
   require(importance_clip >= 0, options, "importance_clip >= 0");
   require(clip == 0 || importance_clip == 0, options, "one of clip and importance_clip");
@@ -797,7 +799,7 @@ void check_components(const MethodSpec& method) {
       check_in(kTargets, "target", learner.target);
       if (learner.judge.name != "none") check_in(kJudges, "judge", learner.judge);
       for (const ObjectiveSpec& objective : learner.objectives) {
-        require_one_of(objective.rows, {"all", "first", "second"}, {}, "rows");
+        require_one_of(objective.rows, {"all", "first", "second"}, objective.loss.options, "rows");
         find_loss(objective.loss).check(objective.loss.options);
         for (const RewardSpec::Term& term : objective.reward.terms) {
           find_reward(term.term).check(term.term.options);

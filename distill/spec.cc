@@ -27,7 +27,6 @@ Value written(const LearnerSpec& learner) {
   Options out{{"trains", learner.trains}, {"objectives", objectives}};
   if (learner.target.name != "none") out.set("target", written(learner.target));
   if (learner.judge.name != "none") out.set("judge", written(learner.judge));
-  if (learner.learning_rate) out.set("learning_rate", *learner.learning_rate);
   if (learner.rate != 1) out.set("rate", learner.rate);
   return out;
 }
@@ -75,15 +74,11 @@ ObjectiveSpec objective_spec(const Value& value) {
 LearnerSpec learner_spec(const Value& value) {
   LearnerSpec learner;
   Value objectives, target = "none", judge = "none";
-  bind(map_of(value, "{trains: ..., objectives: [...]}"),
-       {{"trains", &learner.trains},
-        {"objectives", &objectives},
-        {"target", &target},
-        {"judge", &judge},
-        {"learning_rate", &learner.learning_rate},
-        {"rate", &learner.rate}});
-  require(!learner.learning_rate || *learner.learning_rate > 0, *value.as<Options>(),
-          "learning_rate > 0");
+  bind(map_of(value, "{trains: ..., objectives: [...]}"), {{"trains", &learner.trains},
+                                                           {"objectives", &objectives},
+                                                           {"target", &target},
+                                                           {"judge", &judge},
+                                                           {"rate", &learner.rate}});
   require(learner.rate > 0, *value.as<Options>(), "rate > 0");
   for (const Value& item : list_of(objectives, "objectives")) {
     learner.objectives.push_back(objective_spec(item));

@@ -47,8 +47,6 @@ struct LearnerSpec {
   ComponentSpec target = "none";  // network that slowly follows: "none", "copy" or "average"
   /// Who judges what this learner sees, anew at every update; "none": the agent's judge, once.
   ComponentSpec judge = "none";
-  /// What the learning rate rises to; nothing: the run's.
-  std::optional<double> learning_rate = std::nullopt;
   double rate = 1;  // times the run's learning rate
 };
 

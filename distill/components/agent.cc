@@ -28,13 +28,13 @@ rl::Rows rows_of(const std::string& name) {
   return name == "second" ? rl::Rows::kSecond : rl::Rows::kAll;
 }
 
-// The run's schedule, with another height where the learner has a learning rate of its own, or a multiple.
+// The run's schedule, with another height where the learner has a rate of its own.
 std::function<double(int64_t)> schedule_of(const LearnerSpec& spec,
                                            const LearnerSettings& settings) {
-  const double peak = spec.learning_rate.value_or(settings.peak_learning_rate) * spec.rate;
-  if (peak == settings.peak_learning_rate) return settings.learning_rate;
-  return [schedule = settings.learning_rate, factor = peak / settings.peak_learning_rate](
-             int64_t step) { return factor * schedule(step); };
+  if (spec.rate == 1) return settings.learning_rate;
+  return [schedule = settings.learning_rate, rate = spec.rate](int64_t step) {
+    return rate * schedule(step);
+  };
 }
 
 // Objectives are told apart in metrics: a loss that is there already gets a number.

@@ -26,9 +26,7 @@ struct Context {
 };
 
 /// What a learner needs beyond its specification.
-struct LearnerSettings : rl::LearnerOptions {
-  double peak_learning_rate = 0;  // what `learning_rate` rises to and falls from
-};
+using LearnerSettings = rl::LearnerOptions;
 
 rl::RewardTerm make_reward_term(const ComponentSpec& spec);
 /// The cross-entropy to a target between policy and teacher, at a teacher's share t of it.

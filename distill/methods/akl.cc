@@ -7,30 +7,18 @@
 //         Language Models", arXiv:2404.02657.
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
 
 MethodSpec akl(const Options& options) {
-  MixOptions mix{.student_fraction = {0, 0}};  // share of the student's own responses, in [0, 1]
-  Value actions = "all";                       // the set that the divergence is taken on
-  Value memory = "on_policy";                  // "replay" learns from a response more than once
-  AklOptions divergence;                       // mu, the mass of the head; tail and temperatures
-  ImitationOptions imitation;                  // average: over "tokens" or "sequences"
-  bind(options, mix.bindings() + Bindings{{"actions", &actions}, {"memory", &memory}} +
-                    divergence.bindings() + imitation.bindings());
-  mix.check(options);
+  OnMixture on{
+      .mix = {.student_fraction = {0, 0}}};  // the student's share; actions, memory, average
+  AklOptions divergence;                     // mu, the mass of the head; tail and temperatures
+  bind(options, on.bindings() + divergence.bindings());
+  on.check(options);
   divergence.check(options);
-  imitation.check(options);
-
-  const RewardSpec reward{{{{"akl", options_of(divergence.bindings())}, -1}}};
-  const AgentSpec agent{
-      .source = {"mix", options_of(mix.bindings())},
-      .actions = component(actions),
-      .memory = component(memory),
-      .learners = {{.trains = "student",
-                    .objectives = {{{"imitation", options_of(imitation.bindings())}, reward}}}},
-  };
-  return {.stages = {{"akl", agent}}};
+  return on.method("akl", {"akl", options_of(divergence.bindings())});
 }
 
 }  // namespace distill

@@ -8,32 +8,32 @@
 //         Learning Perspective", arXiv:2505.20335: the gathered form (docs/methods.md).
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
 
 MethodSpec bellman(const Options& options) {
   std::string source = "dataset";  // or "teacher", "student", "mix": who writes the responses
-  MixOptions mix;                  // of source: mix: student_fraction, per; sampling of all writers
+  MixOptions mix;  // of source: mix: student_fraction, per, actor; sampling of writers
   Value actions = Options{{"name", "top_p"}, {"p", 0.8}};  // the reduced action space
-  SoftTdOptions td;       // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
-  double lm_weight = 1;   // weight of language modelling on the same responses, >= 0
-  double kd_ratio = 0.5;  // of that, the teacher's share; the rest is the written token's
-  bind(options, Bindings{{"source", &source},
-                         {"actions", &actions},
-                         {"lm_weight", &lm_weight},
-                         {"kd_ratio", &kd_ratio}} +
+  SoftTdOptions td;           // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
+  LanguageModelling written;  // lm_weight, kd_ratio: on the same responses
+  bind(options, Bindings{{"source", &source}, {"actions", &actions}} + written.bindings() +
                     without(td.bindings(), {"demonstrated_share", "chi2_on_own"}) +
                     without(mix.bindings(), {"first"}));
   require_one_of(source, {"dataset", "teacher", "student", "mix"}, options, "source");
-  require(lm_weight >= 0, options, "lm_weight >= 0");
-  require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");
+  for (const char* name : {"student_fraction", "per", "actor"}) {
+    require(source == "mix" || !options.has(name), options,
+            "source: mix where " + std::string(name) + " is set");
+  }
+  written.check(options);
   td.check(options);
   mix.check(options);
 
   std::vector<ObjectiveSpec> objectives = {{.loss = {"soft_td", options_of(td.bindings())}}};
-  const RewardSpec language{{{"log_likelihood", 1 - kd_ratio}, {"forward_kl", -kd_ratio}}};
-  if (lm_weight > 0) objectives.push_back({"imitation", language, lm_weight});
-
+  if (written.lm_weight > 0) {
+    objectives.push_back({"imitation", written.reward(), written.lm_weight});
+  }
   RolloutOptions rollout{.actor = source, .sampling = mix.sampling};
   const AgentSpec agent{
       .source = source == "dataset" ? "dataset"

@@ -8,39 +8,30 @@
 // Source: Cho et al., arXiv:2409.02699; the rule is ours (docs/methods.md).
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
 
 MethodSpec collaborative(const Options& options) {
-  RepairedTeacherOptions
-      repair;  // update, alternate_every, saliency_threshold, repair_below, keep,
-               // and of modules rank, scale
-  std::string divergence = "forward_kl";        // the student's; or "reverse_kl", "jsd"
-  double temperature = 1;                       // tau of both sides of both divergences, > 0
-  double alpha = 0.5;                           // modules: the student's share of what teaches them
-  std::optional<double> teacher_learning_rate;  // of modules; none: train.learning_rate
-  ImitationOptions imitation;                   // average: over "tokens" or "sequences"
-  bind(options, repair.bindings() +
-                    Bindings{{"divergence", &divergence},
-                             {"temperature", &temperature},
-                             {"alpha", &alpha},
-                             {"teacher_learning_rate", &teacher_learning_rate}} +
-                    imitation.bindings());
-  require_one_of(divergence, {"forward_kl", "reverse_kl", "jsd"}, options, "divergence");
-  require(temperature > 0, options, "temperature > 0");
-  require(alpha >= 0 && alpha <= 1, options, "0 <= alpha <= 1");
-  require(!teacher_learning_rate || *teacher_learning_rate > 0, options,
-          "teacher_learning_rate > 0");
+  // update, alternate_every, saliency_threshold, repair_below; of average: keep; of modules: rank, scale.
+  RepairedTeacherOptions repair;
+  OnlineLearning online;  // divergence, temperature, average; of modules: alpha, teacher_rate
+  bind(options, repair.bindings() + online.bindings());
   repair.check(options);
-  imitation.check(options);
+  online.check(options);
+  const bool learns = repair.update == "modules";
+  for (const char* name : {"rank", "scale", "alpha", "teacher_rate"}) {
+    require(learns || !options.has(name), options,
+            "update: modules where " + std::string(name) + " is set");
+  }
+  require(!learns || !options.has("keep"), options, "update: average where keep is set");
 
   AgentSpec agent{
       .source = "dataset",
       .judge = {"repaired_teacher", options_of(repair.bindings())},
-      .learners = online_learners({divergence, temperature, alpha, teacher_learning_rate,
-                                   options_of(imitation.bindings())}),
+      .learners = online.learners(),
   };
-  if (repair.update == "modules") {
+  if (learns) {
     agent.alternate_every = repair.alternate_every;
   } else {
     agent.learners.resize(1);  // the student's

@@ -8,31 +8,22 @@
 //         arXiv:2306.13649.
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
 
 MethodSpec kd(const Options& options) {
-  std::string divergence = "forward_kl";  // or "reverse_kl", "jsd"
-  double kd_ratio = 1;                    // the teacher's share; the rest is the written token's
-  Value actions = "all";                  // the set that the divergence is taken on
-  JsdOptions jsd;                         // beta, scale (divergence: jsd); tail and temperatures
-  ImitationOptions imitation;             // average: over "tokens" or "sequences"
-  bind(options,
-       Bindings{{"divergence", &divergence}, {"kd_ratio", &kd_ratio}, {"actions", &actions}} +
-           jsd.bindings() + imitation.bindings());
-  require_one_of(divergence, {"forward_kl", "reverse_kl", "jsd"}, options, "divergence");
+  NamedDivergence to_teacher;  // divergence; beta, scale (divergence: jsd); tail and temperatures
+  double kd_ratio = 1;         // the teacher's share; the rest is the written token's, in [0, 1]
+  Value actions = "all";       // the set that the divergence is taken on
+  ImitationOptions imitation;  // average: over "tokens" or "sequences"
+  bind(options, Bindings{{"kd_ratio", &kd_ratio}, {"actions", &actions}} + to_teacher.bindings() +
+                    imitation.bindings());
   require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");
-  require(divergence == "jsd" || !(options.has("beta") || options.has("scale")), options,
-          "divergence: jsd where beta or scale is set");
-  jsd.check(options);
+  to_teacher.check(options);
   imitation.check(options);
 
-  RewardSpec reward;
-  if (divergence == "jsd") {
-    reward.terms = {{generalized_jsd(jsd), -kd_ratio}};
-  } else {
-    reward.terms = {{{divergence, options_of(jsd.divergence.bindings())}, -kd_ratio}};
-  }
+  RewardSpec reward{{{to_teacher.term(), -kd_ratio}}};
   if (kd_ratio < 1) reward.terms.push_back({"log_likelihood", 1 - kd_ratio});
   const AgentSpec agent{
       .source = "dataset",

@@ -3,7 +3,6 @@
 /// One file per method. Each takes the options of the run file's `method` and gives the
 /// specification; docs/methods.md has the equations.
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,17 +49,5 @@ MethodSpec sqil(const Options& options);
 MethodSpec taid(const Options& options);
 MethodSpec teacher_ensemble(const Options& options);
 MethodSpec teacher_selection(const Options& options);
-
-/// What a student and the modules of its teacher learn from each other; see online_teacher.
-struct OnlineLearning {
-  std::string divergence;
-  double temperature;
-  double alpha;
-  std::optional<double> teacher_learning_rate;
-  Options imitation;
-};
-
-/// The student's learner, then that of the modules.
-std::vector<LearnerSpec> online_learners(const OnlineLearning& online);
 
 }  // namespace distill

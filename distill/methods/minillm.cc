@@ -8,20 +8,9 @@
 //         equations 3 to 7 and algorithm 1; the release's variants by options (docs/methods.md).
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
-namespace {
-
-// Language modelling, on responses of the dataset and from the teacher.
-ObjectiveSpec language(double weight, double kd_ratio) {
-  return {.loss = "imitation",
-          .reward = {{{"log_likelihood", 1 - kd_ratio}, {"forward_kl", -kd_ratio}}},
-          .weight = weight,
-          .rows = "first"};
-}
-
-}  // namespace
-
 MethodSpec minillm(const Options& options) {
   MixtureActorOptions mixture;       // teacher_share
   double discount = 1;               // in [0, 1]
@@ -30,9 +19,8 @@ MethodSpec minillm(const Options& options) {
   double single_step = 1;            // weight of the exact part, >= 0
   bool single_step_weighted = true;  // by the probability ratio of the student to the mixture
   double written_share = 0.5;        // of the rows, in (0, 1); without lm_weight there are none
-  double lm_weight = 1;              // of language modelling on written responses, >= 0
-  double kd_ratio = 0.5;  // of that, the teacher's share; the rest is the written token's
-  Value actions = "all";  // the set that divergences are taken on
+  LanguageModelling written;         // lm_weight, kd_ratio: on written responses
+  Value actions = "all";             // the set that divergences are taken on
   OnPolicyMemoryOptions memory{.memory = {.epochs = 4}};
   SamplingOptions sampling;  // how the mixture writes
   TokenGradientOptions gradient{.gradient = {.baseline = "none", .clip = 0.2, .normalize = false},
@@ -49,27 +37,24 @@ MethodSpec minillm(const Options& options) {
                              {"single_step", &single_step},
                              {"single_step_weighted", &single_step_weighted},
                              {"written_share", &written_share},
-                             {"lm_weight", &lm_weight},
-                             {"kd_ratio", &kd_ratio},
                              {"actions", &actions}} +
-                    memory.bindings() + sampling.bindings());
+                    written.bindings() + memory.bindings() + sampling.bindings());
   require(discount >= 0 && discount <= 1, options, "0 <= discount <= 1");
   require_one_of(whiten, {"none", "steps", "padding"}, options, "whiten");
   require(reward_scale > 0, options, "reward_scale > 0");
   require(single_step >= 0, options, "single_step >= 0");
   require(written_share > 0 && written_share < 1, options, "0 < written_share < 1");
-  require(lm_weight >= 0, options, "lm_weight >= 0");
-  require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");
   gradient.gradient.gamma = discount;
   gradient.gradient.normalize = whiten != "none";
   gradient.normalize_padding = whiten == "padding";
   gradient.ratio = gradient.gradient.clip == 0;
   mixture.check(options);
+  written.check(options);
   memory.check(options);
   sampling.check(options);
   gradient.check(options);
 
-  const bool reads = lm_weight > 0;
+  const bool reads = written.lm_weight > 0;
   const std::string rows = reads ? "second" : "all";
   const RewardSpec reward{{{"log_prior", reward_scale}, {"log_likelihood", -reward_scale}}};
   std::vector<ObjectiveSpec> objectives = {
@@ -79,17 +64,11 @@ MethodSpec minillm(const Options& options) {
     objectives.push_back(
         {{"imitation", options_of(exact.bindings())}, {{{"reverse_kl", -1}}}, single_step, rows});
   }
-  if (reads) objectives.push_back(language(lm_weight, kd_ratio));
+  if (reads) objectives.push_back({"imitation", written.reward(), written.lm_weight, "first"});
 
-  const Value actor = to_options(ComponentSpec("mixture", options_of(mixture.bindings())));
-  RolloutOptions rollout{.actor = actor, .sampling = sampling};
-  MixOptions mix{.student_fraction = {1 - written_share, 1 - written_share},
-                 .per = "example",
-                 .sampling = sampling,
-                 .actor = actor};
+  const ComponentSpec writer("mixture", options_of(mixture.bindings()));
   const AgentSpec agent{
-      .source = reads ? ComponentSpec("mix", options_of(mix.bindings()))
-                      : ComponentSpec("rollout", options_of(rollout.bindings())),
+      .source = beside_written(reads ? written_share : 0, writer, sampling),
       .actions = component(actions),
       .memory = {"on_policy", options_of(memory.bindings())},
       .learners = {{.objectives = objectives}},

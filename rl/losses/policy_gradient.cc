@@ -45,6 +45,9 @@ PolicyGradient::PolicyGradient(PolicyGradientOptions options) : options_(options
           grouped ? "a baseline of groups needs group_size >= 2, found " +
                         std::to_string(options.group_size)
                   : "group_size goes with a baseline of groups");
+  require(options.gamma > 0 || options.baseline == Baseline::none ||
+              options.baseline == Baseline::value,
+          "a baseline of whole episodes compares returns: gamma must be > 0");
   require((options.importance_clip ? 1 : 0) + (options.clip ? 1 : 0) + (options.ratio ? 1 : 0) <= 1,
           "one of clip, importance_clip and ratio");
   require(

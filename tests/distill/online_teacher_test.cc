@@ -189,10 +189,9 @@ rl::Trajectory written() {
 class Play : public testing::Test {
  protected:
   Play()
-      : agent_(agent_of("rank: 4\nteacher_learning_rate: 0.02")),
+      : agent_(agent_of("rank: 4\nteacher_rate: 2")),
         domain_(options_of_domain(teacher_, agent_.judge)) {
     LearnerSettings settings;
-    settings.peak_learning_rate = 1e-2;
     settings.learning_rate = [](int64_t) { return 1e-2; };
     settings.threads = {1, 1};
     const Context context{
@@ -273,7 +272,7 @@ TEST(OnlineTeacher, RefusesWhatIsOutOfRange) {
                "run.yaml:1:14: needs temperature > 0, found temperature: 0");
   expect_error(build("rank: 0"), "run.yaml:1:7: needs rank >= 1, found rank: 0");
   expect_error(build("divergence: tvd"), "run.yaml:1:13: ", /*is_whole=*/false);
-  expect_error(build("teacher_learning_rate: 0"), "needs teacher_learning_rate > 0",
+  expect_error(build("teacher_rate: 0"), "needs teacher_rate > 0",
                /*is_whole=*/false);
 }
 

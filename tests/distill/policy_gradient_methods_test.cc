@@ -519,7 +519,8 @@ TEST(Llmr, RefusesWhatIsOutOfRange) {
                            "discount: 2", "advantage_clip: -1", "importance_clip: -1"}) {
     EXPECT_THROW(build("llmr", yaml), ConfigError) << yaml;
   }
-  for (const char* yaml : {"entropy: 0", "student_entropy: -1", "baseline: group", "gamma: -1"}) {
+  for (const char* yaml : {"entropy: 0", "student_entropy: -1", "baseline: group", "gamma: -1",
+                           "baseline: batch\ngamma: 0"}) {
     EXPECT_THROW(build("endogenous", yaml), ConfigError) << yaml;
   }
 }

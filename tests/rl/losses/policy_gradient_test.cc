@@ -251,6 +251,7 @@ TEST(PolicyGradient, RefusesOptionsOutOfRange) {
         PolicyGradientOptions{.reward_clip = 0}, PolicyGradientOptions{.advantage_clip = -1},
         PolicyGradientOptions{.include_current = false},
         PolicyGradientOptions{.baseline = Baseline::batch, .length_normalized = true},
+        PolicyGradientOptions{.gamma = 0, .baseline = Baseline::batch},
         PolicyGradientOptions{.group_size = 2}}) {
     EXPECT_THROW(PolicyGradient{options}, std::invalid_argument);
   }

@@ -1,0 +1,67 @@
+#pragma once
+
+/// What the pages of several methods have in common: options that belong together, and the piece of a
+/// specification that they make.
+
+#include <string>
+#include <vector>
+
+#include "distill/component_options.h"
+#include "distill/options.h"
+#include "distill/spec.h"
+
+namespace distill {
+
+/// A Kullback-Leibler or Jensen-Shannon divergence, chosen by name.
+struct NamedDivergence {
+  std::string divergence = "forward_kl";  // or "reverse_kl", "jsd"
+  JsdOptions jsd;                         // beta, scale (of jsd); tail and temperatures
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  ComponentSpec term();
+};
+
+/// A divergence imitated at the states of written responses and of the student's own.
+struct OnMixture {
+  MixOptions mix = {};         // share of the student's own responses, and how they are written
+  Value actions = "all";       // the set that the divergence is taken on
+  Value memory = "on_policy";  // "replay" learns from a response more than once
+  ImitationOptions imitation = {};  // average: over "tokens" or "sequences"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  MethodSpec method(const std::string& name, const ComponentSpec& divergence);
+};
+
+/// Language modelling: the written token's log-probability and a forward KL to the teacher.
+struct LanguageModelling {
+  double lm_weight = 1;   // >= 0
+  double kd_ratio = 0.5;  // the teacher's share; the rest is the written token's, in [0, 1]
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  RewardSpec reward() const;
+};
+
+/// Responses of an actor beside written ones, example by example.
+///
+/// @param written_share of the rows, in [0, 1]; 0: the actor's alone.
+ComponentSpec beside_written(double written_share, const ComponentSpec& actor,
+                             const SamplingOptions& sampling);
+
+/// What a student and the modules of its teacher learn from each other.
+struct OnlineLearning {
+  std::string divergence = "forward_kl";  // the student's; or "reverse_kl", "jsd"
+  double temperature = 1;                 // tau of both sides of both divergences, > 0
+  double alpha = 0.5;               // the student's share of what teaches the modules, in [0, 1]
+  double teacher_rate = 1;          // learning rate of the modules, times the run's, > 0
+  ImitationOptions imitation = {};  // average: over "tokens" or "sequences"
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  /// The student's learner, then that of the modules.
+  std::vector<LearnerSpec> learners();
+};
+
+}  // namespace distill
