@@ -103,8 +103,8 @@ class LabelStage {
   PromptDomainOptions prompt_options(const agents::Decoder& teacher, bool has_value) const;
   Evaluation scored(const std::string& name, const PromptDomainOptions& options) const;
   EvaluationTask held_out(const PromptDomainOptions& options) const;
-  bool learned(const Domain& domain, const rl::Threads& threads,
-               const std::function<Training::Measured()>& measure) const;
+  Learned learned(const Domain& domain, const rl::Threads& threads,
+                  const std::function<Training::Measured()>& measure) const;
   std::string tokenizer_source() const {
     return fs::is_directory(tokenizer_folder_) ? tokenizer_folder_
                                                : fs::path(tokenizer_folder_).parent_path().string();
@@ -164,19 +164,17 @@ std::vector<envs::LabelledIds> LabelStage::read_ids_of(const std::vector<std::st
   return out;
 }
 
-bool LabelStage::learned(const Domain& domain, const rl::Threads& threads,
-                         const std::function<Training::Measured()>& measure) const {
+Learned LabelStage::learned(const Domain& domain, const rl::Threads& threads,
+                            const std::function<Training::Measured()>& measure) const {
   const MethodSpec method = find_method(stage_.method).build(stage_.method.options);
   const Training training{
       .domain = domain, .seed = seed(), .threads = threads, .measure = [&](const rl::Progress&) {
         return measure();
       }};
-  return !learn(agent_of(method, stage_.kind), stage_.train, training, folder(), events_)
-              .interrupted;
+  return learn(agent_of(method, stage_.kind), stage_.train, training, folder(), events_);
 }
 
 StageResult LabelStage::train_classifier() {
-  const auto begin = Clock::now();
   const agents::Decoder body = load(*stage_.student, /*frozen=*/false, "classifier");
   expect_fits(body, r_.task.max_tokens, "classifier");
   const auto student = std::make_shared<agents::TextClassifier>(body, labels(), seed());
@@ -191,17 +189,18 @@ StageResult LabelStage::train_classifier() {
                     texts_.validation);
   };
   StageResult result;
-  result.interrupted = !learned(domain, threads_of(run_.threads, body), [&] {
+  const Learned trained = learned(domain, threads_of(run_.threads, body), [&] {
     const Right now = right();
     return Training::Measured{{{"held_out/accuracy", now.accuracy}, {"held_out/nats", now.nats}},
                               now.nats};
   });
+  result.interrupted = trained.interrupted;
   if (result.interrupted) return result;
   agents::save_classifier(*student, product(), tokenizer_source());
   Evaluation row;
   row.scores.name = stage_.name;
   row.scores.accuracy = right().accuracy;
-  row.scores.wall_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  row.scores.wall_seconds = trained.seconds;
   result.evaluations.push_back(row);
   return result;
 }
@@ -276,13 +275,12 @@ Evaluation LabelStage::scored(const std::string& name, const PromptDomainOptions
 }
 
 StageResult LabelStage::tune_prompt() {
-  const auto begin = Clock::now();
   const bool is_rl = stage_.kind == StageKind::kSoftPromptRl;
   const agents::Decoder teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
   const PromptDomainOptions options = prompt_options(teacher, is_rl);
   StageResult result;
   if (is_rl) result.evaluations.push_back(scored(stage_.name + " before", options));
-  result.interrupted = !learned(PromptDomain(options), options.threads, [&] {
+  const Learned trained = learned(PromptDomain(options), options.threads, [&] {
     const ModelScores now = scored(stage_.name, options).scores;
     Training::Measured measured{{{"held_out/nats_per_token", *now.nats_per_token}},
                                 *now.nats_per_token};
@@ -290,12 +288,12 @@ StageResult LabelStage::tune_prompt() {
     if (now.self_bleu) measured.metrics["written/self_bleu"] = *now.self_bleu;
     return measured;
   });
+  result.interrupted = trained.interrupted;
   if (result.interrupted) return result;
   fs::create_directories(product());
   agents::save_soft_prompt(options.student->prompt(), product() + kPrompt);
   result.evaluations.push_back(scored(stage_.name, options));
-  result.evaluations.back().scores.wall_seconds =
-      std::chrono::duration<double>(Clock::now() - begin).count();
+  result.evaluations.back().scores.wall_seconds = trained.seconds;
   return result;
 }
 
@@ -406,7 +404,6 @@ LabelStage::Answers LabelStage::answers(const agents::TextClassifier& student,
 }
 
 StageResult LabelStage::train_retriever() {
-  const auto begin = Clock::now();
   agents::KnowledgeStore store = agents::KnowledgeStore::load(paths_.product(r_.store.stage));
   if (store.labels != r_.task.labels) {
     throw error_at(stage_.mark,
@@ -432,7 +429,7 @@ StageResult LabelStage::train_retriever() {
     return own;
   };
   StageResult result;
-  result.interrupted = !learned(domain, threads_of(run_.threads, body), [&] {
+  const Learned trained = learned(domain, threads_of(run_.threads, body), [&] {
     const Answers now = answers(*student, with_own_keys());
     const Right own = right_of(now.own, texts_.validation);
     const Right both = right_of(now.with_store, texts_.validation);
@@ -441,6 +438,7 @@ StageResult LabelStage::train_retriever() {
                                {"held_out/nats", both.nats}},
                               both.nats};
   });
+  result.interrupted = trained.interrupted;
   if (result.interrupted) return result;
   const agents::KnowledgeStore own = with_own_keys();
   agents::save_classifier(*student, product(), tokenizer_source());
@@ -453,8 +451,7 @@ StageResult LabelStage::train_retriever() {
         right_of(with_store ? last.with_store : last.own, texts_.validation).accuracy;
     result.evaluations.push_back(row);
   }
-  result.evaluations.back().scores.wall_seconds =
-      std::chrono::duration<double>(Clock::now() - begin).count();
+  result.evaluations.back().scores.wall_seconds = trained.seconds;
   return result;
 }
 

@@ -51,6 +51,7 @@ void add_costs(const RunFolder& folder, const RunConfig& run, const StageConfig&
     const StageOutcome trained = folder.outcome(run.stage(from));
     if (trained.scores.empty()) continue;
     row.wall_seconds = trained.scores.back().wall_seconds;
+    row.tokens_generated = trained.scores.back().tokens_generated;
     row.peak_memory_bytes = trained.scores.back().peak_memory_bytes;
   }
 }

@@ -1,6 +1,5 @@
 #include "distill/text_stage.h"
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -18,8 +17,6 @@
 namespace distill {
 namespace fs = std::filesystem;
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // Everything a training or scoring stage works with.
 struct Inputs {
@@ -207,7 +204,6 @@ StageResult StageRun::train() {
             return Training::Measured{{{"held_out/nats_per_token", nats}}, nats};
           },
       .held_out = held_out_rows(task)};
-  const auto begin = Clock::now();
   const Learned learned = learn(method.stages.front().agent, stage_.train, training,
                                 paths_.folder(stage_.name), events_);
   result.interrupted = learned.interrupted;
@@ -215,8 +211,7 @@ StageResult StageRun::train() {
   save_student();
   result.evaluations.push_back(evaluate(stage_.name, inputs_.student, task));
   result.evaluations.back().scores.tokens_generated = learned.generated;
-  result.evaluations.back().scores.wall_seconds =
-      std::chrono::duration<double>(Clock::now() - begin).count();
+  result.evaluations.back().scores.wall_seconds = learned.seconds;
   return result;
 }
 

@@ -49,7 +49,6 @@ LearnerSettings learner_settings(const TrainConfig& train, const rl::Threads& th
     const double share = progress.share(options);
     return rate * rise * fall(static_cast<int64_t>(share * static_cast<double>(kBudgetParts)));
   };
-  settings.peak_learning_rate = train.learning_rate;
   settings.optimizer = {.beta1 = train.betas.at(0),
                         .beta2 = train.betas.at(1),
                         .epsilon = train.epsilon,
@@ -167,22 +166,29 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
 
   Patience patience(spec.patience);
   int64_t last_step = -1;
+  double seconds_before = 0;
   if (const auto step = rl::latest_checkpoint(checkpoints)) {
     const rl::State state = rl::load_checkpoint(checkpoints, *step);
     restore(agent, progress, state, prior_readout(spec, context));
     *context.generated = state.integer("generated");
+    seconds_before = state.number("seconds");
     patience.load(state.part("patience"));
     last_step = *step;
     if (events.say) {
       events.say("goes on from the checkpoint of update " + std::to_string(*step));
     }
   }
+  const auto begin = Clock::now();
+  const auto seconds = [&, before = seconds_before] {
+    return before + std::chrono::duration<double>(Clock::now() - begin).count();
+  };
   rl::MetricsLog log(folder + "/metrics.jsonl", last_step);
   auto saved_at = Clock::now();
   int64_t saved_step = progress.updates;
   const auto save = [&] {
     rl::State state = state_of(agent, progress), kept;
     state.put("generated", context.generated->load());
+    state.put("seconds", seconds());
     patience.save(kept);
     state.put("patience", kept);
     rl::save_checkpoint(checkpoints, progress.updates, state);
@@ -191,7 +197,11 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
   };
 
   bool interrupted = false;
-  if (patience.over()) return {.interrupted = false, .generated = *context.generated};
+  const auto ended = [&] {
+    return Learned{
+        .interrupted = interrupted, .generated = *context.generated, .seconds = seconds()};
+  };
+  if (patience.over()) return ended();
   rl::train(agent, options, progress, [&](const rl::Progress& now, const rl::Metrics& metrics) {
     rl::Metrics line = metrics;
     const bool measures = train.evaluate_every > 0 && now.updates % train.evaluate_every == 0;
@@ -216,7 +226,7 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
     return !interrupted && !patience.over();
   });
   if (!interrupted && saved_step != progress.updates) save();
-  return {.interrupted = interrupted, .generated = *context.generated};
+  return ended();
 }
 
 }  // namespace distill

@@ -38,6 +38,7 @@ int64_t micro_batch_tokens(const TrainConfig& train);
 struct Learned {
   bool interrupted = false;  // after writing a checkpoint
   int64_t generated = 0;     // steps, or tokens, that actors took or wrote to be learned from
+  double seconds = 0;        // of all parts of a training that was stopped and went on
 };
 
 /// Trains an agent to the end of its budget, with metrics and checkpoints in `folder`; goes on from the

@@ -1,6 +1,5 @@
 #include "distill/world_stage.h"
 
-#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,7 +19,6 @@
 namespace distill {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Policy = std::shared_ptr<agents::MlpPolicy>;
 
 constexpr const char* kReturn = "evaluation/return";
@@ -123,7 +121,6 @@ StageResult WorldStage::train() {
   StageResult result;
   if (teacher_) result.evaluations.push_back({evaluate("teacher", teacher_, task_), {}});
   result.evaluations.push_back({evaluate("student before", student_, task_), {}});
-  const auto begin = Clock::now();
   const WorldDomain domain(
       {.seed = seed(),
        .threads = threads(),
@@ -147,14 +144,13 @@ StageResult WorldStage::train() {
         return Training::Measured{
             {{kReturn, mean}, {kSteps, static_cast<double>(now.collected_steps)}}, -mean};
       }};
-  result.interrupted =
-      learn(agent, stage_.train, training, paths_.folder(stage_.name), events_).interrupted;
+  const Learned learned = learn(agent, stage_.train, training, paths_.folder(stage_.name), events_);
+  result.interrupted = learned.interrupted;
   if (result.interrupted) return result;
   draw_learning_curve();
   agents::save_mlp(*student_, paths_.product(stage_.name));
   result.evaluations.push_back({evaluate(stage_.name, student_, task_), {}});
-  result.evaluations.back().scores.wall_seconds =
-      std::chrono::duration<double>(Clock::now() - begin).count();
+  result.evaluations.back().scores.wall_seconds = learned.seconds;
   return result;
 }
 

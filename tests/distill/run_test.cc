@@ -64,6 +64,7 @@ class ExecuteTest : public testing::Test {
           } else {
             result.evaluations = {evaluated(stage.name, 9)};
             result.evaluations[0].scores.wall_seconds = 7;
+            result.evaluations[0].scores.tokens_generated = 1234;
           }
           return result;
         });
@@ -86,6 +87,7 @@ TEST_F(ExecuteTest, DoesStagesInOrderAndReports) {
   EXPECT_THAT(report(), HasSubstr("| teacher | 1.0000 |"));
   EXPECT_THAT(report(), HasSubstr("| student | 2.0000 |"));
   EXPECT_THAT(report(), HasSubstr(" 7.0 s |")) << "what the training of the model took";
+  EXPECT_THAT(report(), HasSubstr("| 1234 |")) << "and what was written for it";
   EXPECT_THAT(report(), HasSubstr("student wrote"));
   EXPECT_THAT(report(), testing::Not(HasSubstr("9.0000"))) << "only what was evaluated";
   EXPECT_THAT(out_.str(), HasSubstr("nats/token"));
