@@ -12,8 +12,9 @@
 
 namespace distill {
 MethodSpec minillm(const Options& options) {
-  MixtureActorOptions mixture;       // teacher_share
-  double discount = 1;               // in [0, 1]
+  MixtureActorOptions mixture;  // teacher_share
+  TokenRewards tokens{.discount = 1, .clip = 0.2, .memory = {.memory = {.epochs = 4}}};
+  TokenGradientOptions gradient{.include_current = false, .length_normalized = true};
   std::string whiten = "none";       // advantages over trained "steps", or over "padding" too
   double reward_scale = 1;           // > 0
   double single_step = 1;            // weight of the exact part, >= 0
@@ -21,44 +22,31 @@ MethodSpec minillm(const Options& options) {
   double written_share = 0.5;        // of the rows, in (0, 1); without lm_weight there are none
   LanguageModelling written;         // lm_weight, kd_ratio: on written responses
   Value actions = "all";             // the set that divergences are taken on
-  OnPolicyMemoryOptions memory{.memory = {.epochs = 4}};
-  SamplingOptions sampling;  // how the mixture writes
-  TokenGradientOptions gradient{.gradient = {.baseline = "none", .clip = 0.2, .normalize = false},
-                                .include_current = false,
-                                .length_normalized = true};
-  bind(options, mixture.bindings() +
-                    Bindings{{"discount", &discount},
-                             {"include_current", &gradient.include_current},
+  bind(options, mixture.bindings() + tokens.bindings() + written.bindings() +
+                    Bindings{{"include_current", &gradient.include_current},
                              {"length_normalized", &gradient.length_normalized},
-                             {"whiten", &whiten},
-                             {"clip", &gradient.gradient.clip},
-                             {"reward_scale", &reward_scale},
                              {"reward_clip", &gradient.reward_clip},
+                             {"whiten", &whiten},
+                             {"reward_scale", &reward_scale},
                              {"single_step", &single_step},
                              {"single_step_weighted", &single_step_weighted},
                              {"written_share", &written_share},
-                             {"actions", &actions}} +
-                    written.bindings() + memory.bindings() + sampling.bindings());
-  require(discount >= 0 && discount <= 1, options, "0 <= discount <= 1");
+                             {"actions", &actions}});
   require_one_of(whiten, {"none", "steps", "padding"}, options, "whiten");
   require(reward_scale > 0, options, "reward_scale > 0");
+  require(gradient.reward_clip >= 0, options, "reward_clip >= 0");
   require(single_step >= 0, options, "single_step >= 0");
   require(written_share > 0 && written_share < 1, options, "0 < written_share < 1");
-  gradient.gradient.gamma = discount;
   gradient.gradient.normalize = whiten != "none";
   gradient.normalize_padding = whiten == "padding";
-  gradient.ratio = gradient.gradient.clip == 0;
   mixture.check(options);
+  tokens.check(options);
   written.check(options);
-  memory.check(options);
-  sampling.check(options);
-  gradient.check(options);
 
   const bool reads = written.lm_weight > 0;
   const std::string rows = reads ? "second" : "all";
   const RewardSpec reward{{{"log_prior", reward_scale}, {"log_likelihood", -reward_scale}}};
-  std::vector<ObjectiveSpec> objectives = {
-      {{"policy_gradient", options_of(gradient.bindings())}, reward, 1, rows}};
+  std::vector<ObjectiveSpec> objectives = {{tokens.loss(gradient), reward, 1, rows}};
   WeighedImitationOptions exact{.importance = single_step_weighted};
   if (single_step > 0) {
     objectives.push_back(
@@ -68,9 +56,9 @@ MethodSpec minillm(const Options& options) {
 
   const ComponentSpec writer("mixture", options_of(mixture.bindings()));
   const AgentSpec agent{
-      .source = beside_written(reads ? written_share : 0, writer, sampling),
+      .source = beside_written(reads ? written_share : 0, writer, tokens.sampling),
       .actions = component(actions),
-      .memory = {"on_policy", options_of(memory.bindings())},
+      .memory = {"on_policy", options_of(tokens.memory.bindings())},
       .learners = {{.objectives = objectives}},
   };
   return {.stages = {{"minillm", agent}}};

@@ -53,6 +53,37 @@ RewardSpec LanguageModelling::reward() const {
   return {{{"log_likelihood", 1 - kd_ratio}, {"forward_kl", -kd_ratio}}};
 }
 
+Bindings TokenRewards::bindings() {
+  return Bindings{{"discount", &discount}, {"clip", &clip}} + memory.bindings() +
+         sampling.bindings();
+}
+
+void TokenRewards::check(const Options& options) const {
+  require(discount >= 0 && discount <= 1, options, "0 <= discount <= 1");
+  require(clip >= 0, options, "clip >= 0");
+  memory.check(options);
+  sampling.check(options);
+}
+
+ComponentSpec TokenRewards::loss(TokenGradientOptions gradient) const {
+  gradient.gradient.gamma = discount;
+  gradient.gradient.baseline = "none";
+  gradient.gradient.clip = clip;
+  gradient.ratio = clip == 0;
+  return {"policy_gradient", options_of(gradient.bindings())};
+}
+
+MethodSpec TokenRewards::method(const std::string& name, const RewardSpec& reward,
+                                const RewardSpec& paid) {
+  const AgentSpec agent{
+      .source = beside_written(0, "student", sampling),
+      .paid = paid,
+      .memory = {"on_policy", options_of(memory.bindings())},
+      .learners = {{.objectives = {{loss(), reward}}}},
+  };
+  return {.stages = {{name, agent}}};
+}
+
 ComponentSpec beside_written(double written_share, const ComponentSpec& actor,
                              const SamplingOptions& sampling) {
   RolloutOptions rollout{.actor = to_options(actor), .sampling = sampling};

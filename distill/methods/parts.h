@@ -44,6 +44,21 @@ struct LanguageModelling {
   RewardSpec reward() const;
 };
 
+/// Rewards of single tokens of the student's own responses, learned by a policy gradient without a baseline.
+struct TokenRewards {
+  double discount = 0;                // of the rewards that follow, in [0, 1]
+  double clip = 0;                    // of the probability ratio, >= 0; 0: the ratio as it is
+  OnPolicyMemoryOptions memory = {};  // epochs, episodes
+  SamplingOptions sampling = {};      // how the student writes
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  /// The loss, with what `gradient` says beside.
+  ComponentSpec loss(TokenGradientOptions gradient = {.gradient = {.normalize = false}}) const;
+  /// @param paid where the responses are collected, beside.
+  MethodSpec method(const std::string& name, const RewardSpec& reward, const RewardSpec& paid = {});
+};
+
 /// Responses of an actor beside written ones, example by example.
 ///
 /// @param written_share of the rows, in [0, 1]; 0: the actor's alone.
