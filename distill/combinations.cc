@@ -34,6 +34,37 @@ bool is_written(const Place& at) {
   return has_two(at.agent.source) && at.objective.rows != "second";
 }
 
+// Who acts where a policy gradient learns, and whether what is learned from was done before its last update.
+struct Acted {
+  ComponentSpec actor = "student";
+  SamplingOptions sampling;
+  bool is_stale = false;
+};
+
+Acted acted(const AgentSpec& agent) {
+  Acted found;
+  const Options& source = agent.source.options;
+  if (agent.source.name == "rollout") {
+    const auto rollout = bound<RolloutOptions>(source);
+    found = {component(rollout.actor), rollout.sampling};
+  } else if (agent.source.name == "mix") {
+    const auto mix = bound<MixOptions>(source);
+    found = {component(mix.actor), mix.sampling};
+  } else if (agent.source.name == "pairs") {
+    found.sampling = bound<PairsOptions>(source).sampling;
+  } else if (agent.source.name == "adaptive_mix") {
+    found.sampling = bound<AdaptiveMixOptions>(source).sampling;
+    found.is_stale = true;
+  }
+  if (agent.memory.name == "replay") {
+    found.is_stale = true;
+  } else {
+    const auto memory = bound<OnPolicyMemoryOptions>(agent.memory.options);
+    found.is_stale = found.is_stale || memory.memory.epochs > 1 || memory.episodes > 0;
+  }
+  return found;
+}
+
 void check_imitation(const Place& at) {
   refuse_if(at.objective.reward.terms.empty(), at.objective.loss,
             "loss imitation differentiates its reward, which has no terms");
@@ -51,16 +82,16 @@ void check_policy_gradient(const Place& at) {
           (has_two(at.agent.source) && at.agent.source.name != "mixed_pairs"
                ? " (rows: second leaves them out)"
                : ""));
-  refuse_if(
-      at.agent.memory.name == "replay" && !is_corrected, at.objective.loss,
-      "loss policy_gradient on a replay learns from stale steps: set clip or importance_clip");
-  if (at.agent.source.name == "rollout" && !is_corrected) {
+  if (!is_corrected) {
+    const Acted by = acted(at.agent);
+    refuse_if(by.is_stale, at.objective.loss,
+              "loss policy_gradient learns from stale steps where they are kept (replay, "
+              "adaptive_mix, epochs, episodes): set clip, importance_clip or ratio");
     refuse_if(
-        !sampling_of(bound<RolloutOptions>(at.agent.source.options).sampling).is_plain(),
-        at.agent.source,
+        by.actor.name != "student" || !sampling_of(by.sampling).is_plain(), at.agent.source,
         "loss policy_gradient compares with the probabilities that were acted by; where they are "
-        "not "
-        "the policy's own (temperature, top_k, top_p, min_p), set clip, importance_clip or ratio");
+        "not the policy's own (another actor, temperature, top_k, top_p, min_p), set clip, "
+        "importance_clip or ratio");
   }
   const bool grouped = gradient.baseline == "group" || gradient.baseline == "leave_one_out";
   if (!grouped) return;
@@ -102,8 +133,8 @@ void check_td(const Place& at) {
 
 void check_soft_td(const Place& at) {
   const auto td = bound<SoftTdOptions>(at.objective.loss.options);
-  refuse_if(td.demonstrated_share < 1 && at.agent.source.name != "mix", at.objective.loss,
-            "demonstrated_share below 1 tells demonstrations from own steps: source mix");
+  refuse_if(td.own_steps && at.agent.source.name != "mix", at.objective.loss,
+            "own_steps tells demonstrations from own steps: source mix");
 }
 
 struct Rule {
@@ -154,9 +185,28 @@ bool is_paid(const ObjectiveSpec& objective) {
   return objective.loss.name == "policy_gradient" || objective.loss.name == "td";
 }
 
+// A judge that changes reads what is learned from as it was when it judged.
+void check_judge(const AgentSpec& agent) {
+  const std::string& name = agent.judge.name;
+  if (name != "self" && name != "student") return;
+  const bool changes =
+      name == "student" || bound<SelfJudgeOptions>(agent.judge.options).teacher != "frozen";
+  refuse_if(changes && acted(agent).is_stale, agent.judge,
+            "judge " + name +
+                " changes with the student, but what it judged is kept (replay, adaptive_mix, "
+                "epochs, episodes): learn from it once, or give the learner the judge");
+  if (name != "self") return;
+  refuse_if(agent.patience > 0, agent.judge,
+            "judge self reads a context that held-out texts do not have: patience: 0");
+  refuse_if(
+      agent.source.name == "rollout" && bound<RolloutOptions>(agent.source.options).group_size > 1,
+      agent.source, "judge self reads a context for each episode: group_size: 1");
+}
+
 }  // namespace
 
 void check_combination(const AgentSpec& agent) {
+  check_judge(agent);
   refuse_if(agent.learners.empty(), agent.source, "an agent has at least one learner");
   bool anyone_paid = false;
   for (const LearnerSpec& learner : agent.learners) {

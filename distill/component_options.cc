@@ -591,7 +591,7 @@ Bindings SoftTdOptions::bindings() {
           {"tail", &tail},
           {"out_of_set", &out_of_set},
           {"entropy", &entropy},
-          {"demonstrated_share", &demonstrated_share},
+          {"own_steps", &own_steps},
           {"chi2_on_own", &chi2_on_own}};
 }
 
@@ -604,10 +604,7 @@ void SoftTdOptions::check(const Options& options) const {
   require_one_of(out_of_set, {"include", "exclude", "tail"}, options, "out_of_set");
   require(out_of_set != "tail" || tail == "lump", options, "tail: lump where out_of_set is tail");
   require(entropy > 0, options, "entropy > 0");
-  require(demonstrated_share > 0 && demonstrated_share <= 1, options,
-          "0 < demonstrated_share <= 1");
-  require(!chi2_on_own || demonstrated_share < 1, options,
-          "demonstrated_share < 1 where chi2_on_own is true");
+  require(!chi2_on_own || own_steps, options, "own_steps: true where chi2_on_own is true");
 }
 
 Bindings CopyTargetOptions::bindings() { return {{"every", &every}}; }
@@ -631,8 +628,7 @@ Bindings TdOptions::bindings() {
           {"n_steps", &n_steps},
           {"lambda", &lambda},
           {"bootstrap", &bootstrap},
-          {"sqil", &sqil},
-          {"demonstrated_share", &demonstrated_share}};
+          {"sqil", &sqil}};
 }
 
 void TdOptions::check(const Options& options) const {
@@ -649,7 +645,6 @@ void TdOptions::check(const Options& options) const {
   require(bootstrap != "live" || (n_steps == 1 && !lambda), options,
           "one step where bootstrap is live");
   require(!sqil || entropy > 0, options, "entropy > 0 where sqil is true");
-  require(demonstrated_share > 0 && demonstrated_share < 1, options, "0 < demonstrated_share < 1");
 }
 
 Bindings PolicyGradientOptions::bindings() {
@@ -726,6 +721,20 @@ void check_training(const MethodSpec& method, const TrainingFacts& training, con
                                ": both responses to a prompt stand in one batch; needs an "
                                "even train.batch_size, found " +
                                std::to_string(training.batch_size));
+    }
+    if (source.name == "rollout") {
+      const int64_t group = bound<RolloutOptions>(source.options).group_size;
+      const Options& memory = stage.agent.memory.options;
+      const int64_t kept =
+          stage.agent.memory.name == "replay" ? 0 : bound<OnPolicyMemoryOptions>(memory).episodes;
+      const int64_t collected = kept > 0 ? kept : training.batch_size;
+      if (collected % group != 0) {
+        throw error_at(mark, stage.name + ": groups of " + std::to_string(group) +
+                                 " episodes are compared, so a multiple of them is collected at a "
+                                 "time; " +
+                                 (kept > 0 ? "episodes" : "train.batch_size") + " is " +
+                                 std::to_string(collected));
+      }
     }
     if (source.name != "adaptive_mix") continue;
     const std::string adapts = stage.name +

@@ -562,9 +562,7 @@ struct SoftTdOptions {
   std::string out_of_set = "include";  // a token outside the set is given a slot ("include"), its
                                        // step left out ("exclude"), or taken for the "tail"
   double entropy = 1;                  // temperature e of V = e logsumexp(Q / e), > 0
-  double demonstrated_share =
-      1;                     // of the steps learned from, as they are mixed, in (0, 1]; the others
-                             // are the student's own
+  bool own_steps = false;    // those of a mixture's second source are the student's own
   bool chi2_on_own = false;  // the regulariser also at the student's own steps
 
   Bindings bindings();
@@ -582,7 +580,6 @@ struct TdOptions {
   std::optional<double> lambda = std::nullopt;  // lambda returns in place of n steps, in [0, 1]
   std::string bootstrap = "target";  // whose values: "target", or the student's: "detached", "live"
   bool sqil = false;                 // demonstrations earn 1, own steps 0, whatever the world pays
-  double demonstrated_share = 0.5;   // of sqil: of the steps learned from, as they are mixed
 
   Bindings bindings();
   void check(const Options& options) const;

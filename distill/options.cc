@@ -406,6 +406,13 @@ void require(bool condition, const Options& options, const std::string& statemen
   throw error_at(mark, "needs " + statement + found);
 }
 
+void require_choice(bool is_made, const std::string& choice, const Options& options,
+                    const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    require(is_made || !options.has(name), options, choice + " where " + name + " is set");
+  }
+}
+
 void require_one_of(const std::string& value, const std::vector<std::string>& known,
                     const Options& options, const std::string& name) {
   if (std::find(known.begin(), known.end(), value) != known.end()) return;

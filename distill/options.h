@@ -173,6 +173,12 @@ Options options_of(const Bindings& bindings);
 /// @throws ConfigError "run.yaml:12:9: needs 0 <= beta <= 1, found beta: 1.5" unless `condition`.
 void require(bool condition, const Options& options, const std::string& statement);
 
+/// Refuses options that only one choice reads where another was made.
+///
+/// @throws ConfigError "run.yaml:12:9: needs divergence: jsd where beta is set, found ..." unless `is_made`.
+void require_choice(bool is_made, const std::string& choice, const Options& options,
+                    const std::vector<std::string>& names);
+
 /// Checks that a name is one of a few.
 ///
 /// @throws ConfigError 'run.yaml:12:9: tail: unknown value "lamp"; did you mean "lump"? known: ...'.

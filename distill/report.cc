@@ -77,9 +77,11 @@ constexpr std::array kColumns = {
     Column{"top-1", "top1_agreement",
            "share of states where both find the same token or action likeliest",
            value<&S::top1_agreement>, percent},
-    Column{"teacher mass", "teacher_mass", "the teacher's probability on the action set",
+    Column{"teacher mass", "teacher_mass",
+           "the teacher's probability on what it finds likely: its 50 likeliest tokens, or all "
+           "actions",
            value<&S::teacher_mass>, percent},
-    Column{"model mass", "student_mass", "the model's probability on the teacher's action set",
+    Column{"model mass", "student_mass", "the model's probability on the same",
            value<&S::student_mass>, percent},
     Column{"ROUGE-L", "rouge_l", "F-measure of sampled continuations against the written ones",
            value<&S::rouge_l>, precise},

@@ -224,8 +224,6 @@ PromptDomainOptions LabelStage::prompt_options(const agents::Decoder& teacher,
       stage_.train.max_new_tokens > 0 ? stage_.train.max_new_tokens : r_.task.max_tokens;
   for (const envs::LabelledText& text : texts_.training) {
     options.texts.push_back({tokenizer_->encode(text.text, /*add_special=*/false), text.label});
-    auto& ids = options.texts.back().ids;
-    ids.resize(std::min(ids.size(), static_cast<size_t>(r_.task.max_tokens - 1)));
   }
   expect_fits(teacher, prompt.tokens + 1 + std::max(options.max_new_tokens, r_.task.max_tokens),
               "teacher");
@@ -237,9 +235,8 @@ EvaluationTask LabelStage::held_out(const PromptDomainOptions& options) const {
   const auto most = static_cast<size_t>(stage_.evaluate.examples);
   for (const envs::LabelledText& text : texts_.validation) {
     if (most > 0 && task.examples.size() == most) break;
-    envs::LabelledIds ids{tokenizer_->encode(text.text, false), text.label};
-    ids.ids.resize(std::min(ids.ids.size(), static_cast<size_t>(r_.task.max_tokens - 1)));
-    task.examples.push_back(prompted_example(options, ids));
+    task.examples.push_back(
+        prompted_example(options, {tokenizer_->encode(text.text, false), text.label}));
   }
   task.tokenizer = tokenizer_;
   task.micro_batch_tokens = micro_batch_tokens(stage_.train);
@@ -382,7 +379,8 @@ agents::KnowledgeStore LabelStage::stored(const std::vector<std::string>& writte
 
 StageResult LabelStage::fill_store() {
   const agents::Decoder teacher = load(*stage_.teacher, /*frozen=*/true, "teacher");
-  const PromptDomainOptions options = prompt_options(teacher, /*has_value=*/false);
+  PromptDomainOptions options = prompt_options(teacher, /*has_value=*/false);
+  options.seed = rl::role_key(seed(), "store");  // other texts than the prompt has learned from
   StageResult result;
   const auto texts = written(options);
   result.interrupted = !texts;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -34,6 +35,11 @@ void merge(PartMetrics& into, const PartMetrics& from) {
   }
 }
 
+// What the names of an objective's own notes begin with.
+std::string notes_of(const std::string& learner, const Objective& objective) {
+  return learner + "/" + objective.name + "/";
+}
+
 }  // namespace
 
 Learner::Learner(std::shared_ptr<PolicyModel> model, std::vector<Objective> objectives,
@@ -45,6 +51,11 @@ Learner::Learner(std::shared_ptr<PolicyModel> model, std::vector<Objective> obje
       optimizer_(tensors_of(parameters_), options_.optimizer) {
   require(!parameters_.empty(), options_.name + ": the policy has nothing to learn");
   require(!objectives_.empty(), options_.name + ": a learner needs at least one objective");
+  std::set<std::string> names;
+  for (const Objective& objective : objectives_) {
+    require(names.insert(objective.name).second,
+            options_.name + ": two objectives are named " + objective.name);
+  }
   require(options_.micro_batch_tokens >= 1, "micro_batch_tokens must be at least 1");
   const bool wanted = std::any_of(objectives_.begin(), objectives_.end(),
                                   [](const Objective& o) { return o.loss->needs_target(); });
@@ -56,38 +67,51 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
   const bool wanted = std::any_of(objectives_.begin(), objectives_.end(),
                                   [](const Objective& o) { return o.loss->prepares(); });
   if (!wanted) return batch;
-  // An objective of some of the rows adds notes; the others' steps remain to be learned.
-  const auto apply = [&](const Trajectory& from, const Objective& objective, const auto& change) {
-    if (objective.rows == Rows::kAll) return change(from);
-    Trajectory result = from;
-    result.notes = change(restricted(from, objective)).notes;
-    return result;
+  const auto each = [&](Trajectory noted, const auto& note_down) {
+    for (const Objective& objective : objectives_) {
+      if (!objective.loss->prepares()) continue;
+      noted = with_notes_of(noted, objective, note_down(objective, seen_by(noted, objective)));
+    }
+    return noted;
   };
-  Trajectory prepared =
+  const Trajectory prepared =
       map_parts(batch, options_.micro_batch_tokens, options_.threads, [&](const Trajectory& part) {
         torch::NoGradGuard no_grad;
-        Trajectory result = part;
-        for (const Objective& objective : objectives_) {
-          result = apply(result, objective, [&](const Trajectory& t) {
-            return objective.loss->prepare(t, *model_, objective.reward);
-          });
-        }
-        return result;
+        return each(part, [&](const Objective& objective, const Trajectory& seen) {
+          return objective.loss->prepare(seen, *model_, objective.reward);
+        });
       });
-  for (const Objective& objective : objectives_) {
-    prepared = apply(prepared, objective,
-                     [&](const Trajectory& t) { return objective.loss->complete(t); });
-  }
-  return prepared;
+  return each(prepared, [](const Objective& objective, const Trajectory& seen) {
+    return objective.loss->complete(seen);
+  });
 }
 
-Trajectory Learner::restricted(const Trajectory& batch, const Objective& objective) const {
-  if (objective.rows == Rows::kAll) return batch;
-  require(batch.second.defined(), options_.name + ", objective " + objective.name +
-                                      ": learns from one source of a mixture, found no mixture");
-  const Tensor rows = objective.rows == Rows::kSecond ? batch.second : batch.second.logical_not();
+Trajectory Learner::seen_by(const Trajectory& batch, const Objective& objective) const {
   Trajectory result = batch;
-  result.mask = batch.mask.logical_and(rows.unsqueeze(1));
+  if (objective.rows != Rows::kAll) {
+    require(batch.second.defined(), options_.name + ", objective " + objective.name +
+                                        ": learns from one source of a mixture, found no mixture");
+    const Tensor rows = objective.rows == Rows::kSecond ? batch.second : batch.second.logical_not();
+    result.mask = batch.mask.logical_and(rows.unsqueeze(1));
+  }
+  const std::string own = notes_of(options_.name, objective);
+  for (const auto& [name, note] : batch.notes) {
+    if (name.rfind(own, 0) != 0) continue;
+    const std::string plain = name.substr(own.size());
+    result.notes[plain] = note;
+    if (plain == kLearned) result.mask = result.mask.logical_and(note);
+  }
+  return result;
+}
+
+Trajectory Learner::with_notes_of(const Trajectory& batch, const Objective& objective,
+                                  const Trajectory& seen) const {
+  Trajectory result = batch;
+  for (const auto& [name, note] : seen.notes) {
+    const auto before = batch.notes.find(name);
+    if (before != batch.notes.end() && before->second.is_same(note)) continue;
+    result.notes[notes_of(options_.name, objective) + name] = note;
+  }
   return result;
 }
 
@@ -95,11 +119,19 @@ std::vector<Tensor> Learner::shares(const Trajectory& batch) const {
   std::vector<Tensor> result;
   const Tensor all = weight_of(batch).sum();
   for (const Objective& objective : objectives_) {
-    const Tensor own =
-        objective.rows == Rows::kAll ? all : weight_of(restricted(batch, objective)).sum();
-    result.push_back(all / own.clamp_min(1e-12));
+    const Trajectory seen = seen_by(batch, objective);
+    const bool is_whole = seen.mask.is_same(batch.mask);
+    result.push_back(is_whole ? torch::ones_like(all)
+                              : all / weight_of(seen).sum().clamp_min(1e-12));
   }
   return result;
+}
+
+Tensor Learner::first_share(const Trajectory& batch) const {
+  if (!batch.second.defined()) return {};
+  const Tensor weight = weight_of(batch);
+  const Tensor first = weight.masked_fill(batch.second.unsqueeze(1), 0).sum();
+  return first / weight.sum().clamp_min(1e-12);
 }
 
 Tensor Learner::weight_of(const Trajectory& batch) const {
@@ -116,10 +148,11 @@ Tensor Learner::accumulate(const Trajectory& batch) {
   std::vector<Sums> sums(static_cast<size_t>(shards));
   std::vector<Tensor> errors(parts.size());
   const std::vector<Tensor> share = shares(batch);
+  const Tensor first = first_share(batch);
   run_parallel(options_.threads, shards, [&](int64_t shard) {
     for (size_t i = static_cast<size_t>(shard); i < parts.size();
          i += static_cast<size_t>(shards)) {
-      errors[i] = add_part(batch.select(parts[i]), share, sums[static_cast<size_t>(shard)]);
+      errors[i] = add_part(batch.select(parts[i]), share, first, sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
@@ -130,7 +163,7 @@ Tensor Learner::accumulate(const Trajectory& batch) {
 }
 
 Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& shares,
-                         Sums& sums) const {
+                         const Tensor& first_share, Sums& sums) const {
   Trajectory part = given;
   if (options_.judge) {
     torch::NoGradGuard no_grad;
@@ -143,18 +176,19 @@ Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& sha
     target = target_->evaluate(part);
   }
   sums.losses.resize(objectives_.size());
+  sums.metrics.resize(objectives_.size());
   Tensor total, errors;
   for (size_t i = 0; i < objectives_.size(); ++i) {
     const Objective& objective = objectives_[i];
-    const Trajectory seen = restricted(part, objective);
+    const Trajectory seen = seen_by(part, objective);
     Tensor weight = weight_of(seen) * shares[i];
     if (part.importance.defined()) weight = weight * part.importance.unsqueeze(1);
-    const LossOutput out =
-        (*objective.loss)({seen, online, target_ ? &target : nullptr, objective.reward, weight});
+    const LossOutput out = (*objective.loss)(
+        {seen, online, target_ ? &target : nullptr, objective.reward, weight, first_share});
     const Tensor weighted = objective.weight * out.loss;
     total = total.defined() ? total + weighted : weighted;
     add_into(sums.losses[i], out.loss.detach().clone());
-    merge(sums.metrics, out.metrics);
+    merge(sums.metrics[i], out.metrics);
     if (out.errors.defined()) add_into(errors, out.errors.abs());
   }
   const std::vector<Tensor> gradients = torch::autograd::grad(
@@ -167,10 +201,11 @@ Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& sha
 
 void Learner::add_sums(Sums& into, const Sums& from) const {
   into.losses.resize(objectives_.size());
+  into.metrics.resize(objectives_.size());
   into.gradients.resize(parameters_.size());
   for (size_t i = 0; i < from.losses.size(); ++i) add_into(into.losses[i], from.losses[i]);
   for (size_t i = 0; i < from.gradients.size(); ++i) add_into(into.gradients[i], from.gradients[i]);
-  merge(into.metrics, from.metrics);
+  for (size_t i = 0; i < from.metrics.size(); ++i) merge(into.metrics[i], from.metrics[i]);
 }
 
 std::vector<Tensor> Learner::gradients() const {
@@ -192,13 +227,15 @@ Metrics Learner::step(double progress) {
   // Everything the host wants to know, brought over at once.
   std::vector<Tensor> numbers = {count_, squares.sqrt() / weight};
   for (const Tensor& loss : total_.losses) numbers.push_back(loss / weight);
-  for (const auto& [name, sum] : total_.metrics.sums) numbers.push_back(sum / weight);
-  for (const auto& [name, largest] : total_.metrics.maxima) numbers.push_back(largest);
+  for (const PartMetrics& part : total_.metrics) {
+    for (const auto& [name, sum] : part.sums) numbers.push_back(sum / weight);
+    for (const auto& [name, largest] : part.maxima) numbers.push_back(largest);
+  }
   for (Tensor& number : numbers) number = number.to(torch::kFloat64).reshape({});
   const Tensor host = torch::stack(numbers).cpu();
   const double* next = host.data_ptr<double>();
 
-  Metrics metrics, own;
+  Metrics metrics;
   const double count = *next++;
   metrics[options_.name + "/trained_steps"] = count;
   const double norm = *next++;
@@ -208,9 +245,20 @@ Metrics Learner::step(double progress) {
     losses.push_back(*next);
     metrics[options_.name + "/loss/" + objective.name] = *next++;
   }
-  for (const auto& [name, sum] : total_.metrics.sums) own[name] = *next++;
-  for (const auto& [name, largest] : total_.metrics.maxima) own[name] = *next++;
-  merge(metrics, own, options_.name + "/");
+  std::vector<Metrics> own(objectives_.size());
+  std::map<std::string, int64_t> tellers;
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    for (const auto& [name, sum] : total_.metrics[i].sums) own[i][name] = *next++;
+    for (const auto& [name, largest] : total_.metrics[i].maxima) own[i][name] = *next++;
+    for (const auto& [name, value] : own[i]) ++tellers[name];
+  }
+  // What several objectives tell is told apart by their names.
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    for (const auto& [name, value] : own[i]) {
+      const std::string whose = tellers[name] > 1 ? objectives_[i].name + "/" : "";
+      metrics[options_.name + "/" + whose + name] = value;
+    }
+  }
   check_finite(losses, norm);
   if (count > 0) {
     const double clip = options_.max_grad_norm > 0 && norm > options_.max_grad_norm
@@ -221,9 +269,11 @@ Metrics Learner::step(double progress) {
     optimizer_.step(total_.gradients, clip / weight, rate, options_.threads);
     update_target();
   }
-  enough_ = std::any_of(objectives_.begin(), objectives_.end(),
-                        [&](const Objective& o) { return o.loss->enough(own); });
-  for (const Objective& objective : objectives_) objective.loss->updated(own, progress);
+  enough_ = false;
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    enough_ = enough_ || objectives_[i].loss->enough(own[i]);
+    objectives_[i].loss->updated(own[i], progress);
+  }
   clear();
   return metrics;
 }

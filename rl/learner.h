@@ -96,16 +96,22 @@ class Learner {
   // What one shard adds up.
   struct Sums {
     std::vector<Tensor> gradients;
-    std::vector<Tensor> losses;  // one per objective
-    PartMetrics metrics;
+    std::vector<Tensor> losses;        // one per objective
+    std::vector<PartMetrics> metrics;  // the same
   };
 
-  // The batch as the objective sees it: steps of other rows are not to be learned.
-  Trajectory restricted(const Trajectory& batch, const Objective& objective) const;
+  // The batch as the objective sees it, with its own notes; steps that are not for it are not to be learned.
+  Trajectory seen_by(const Trajectory& batch, const Objective& objective) const;
+  // The batch with what the objective noted down in `seen`, its own view of it.
+  Trajectory with_notes_of(const Trajectory& batch, const Objective& objective,
+                           const Trajectory& seen) const;
   // What each objective's steps are multiplied by, so that its mean is over its own: one each.
   std::vector<Tensor> shares(const Trajectory& batch) const;
+  // LossInput::first_share of the batch.
+  Tensor first_share(const Trajectory& batch) const;
   // Errors of the part's rows: float32[B] or undefined.
-  Tensor add_part(const Trajectory& part, const std::vector<Tensor>& shares, Sums& sums) const;
+  Tensor add_part(const Trajectory& part, const std::vector<Tensor>& shares,
+                  const Tensor& first_share, Sums& sums) const;
   void add_sums(Sums& into, const Sums& from) const;
   Tensor weight_of(const Trajectory& batch) const;
   void check_finite(const std::vector<double>& losses, double norm) const;

@@ -20,7 +20,13 @@ struct LossInput {
   const PolicyOutput* target;  // the target network, without; null if the learner keeps none
   const Reward& reward;
   const Tensor& weight;  // float32[B, T] of each trained step, importance included; 0 elsewhere
+  /// float32[] share of the whole update's weight that rows of a mixture's first source have, in [0, 1];
+  /// undefined without a mixture.
+  Tensor first_share = {};
 };
+
+/// A note of a loss, bool[B, T]: the steps it learns from. Its mean is over them, as if there were no others.
+inline constexpr const char* kLearned = "learned";
 
 /// Numbers of one part of a batch that can be put together with those of the other parts.
 struct PartMetrics {
@@ -45,7 +51,8 @@ class Loss {
   virtual ~Loss() = default;
 
   /// Notes down, once per collected batch and before the policy changes, what the loss needs of the
-  /// policy as it acted. Called without gradient, for parts of the batch.
+  /// policy as it acted. Called without gradient, for parts of the batch. What is noted down is for this
+  /// loss alone; nothing but the notes may be changed.
   virtual Trajectory prepare(const Trajectory& part, const PolicyModel& policy,
                              const Reward& reward) const {
     (void)policy;

@@ -65,7 +65,7 @@ std::unique_ptr<rl::Loss> make_soft_td(const Options& options) {
                  : found.out_of_set == "tail"  ? rl::OutOfSet::tail
                                                : rl::OutOfSet::include;
   q.entropy_temperature = found.entropy;
-  if (found.demonstrated_share < 1) q.demonstrated_share = found.demonstrated_share;
+  q.own_steps = found.own_steps;
   q.chi2_on_own = found.chi2_on_own;
   return std::make_unique<rl::InverseSoftQ>(q);
 }
@@ -87,7 +87,7 @@ std::unique_ptr<rl::Loss> make_td(const Options& options) {
   td.bootstrap = found.bootstrap == "live"       ? rl::Bootstrap::live
                  : found.bootstrap == "detached" ? rl::Bootstrap::detached
                                                  : rl::Bootstrap::target;
-  if (found.sqil) td.sqil = rl::SqilOptions{.share = found.demonstrated_share};
+  if (found.sqil) td.sqil = rl::SqilOptions{};
   return std::make_unique<rl::Td>(td);
 }
 

@@ -25,7 +25,7 @@ struct PromptDomainOptions {
       texts;  // that are to be written, without what begins and ends them
   std::shared_ptr<const envs::Tokenizer> tokenizer;
   int64_t eos_id = 0;
-  int64_t max_text_tokens = 64;  // of a text that is classified
+  int64_t max_text_tokens = 64;  // of a text that is classified or learned from, EOS included
   int64_t max_new_tokens = 64;   // of a rollout, the end included
 };
 
@@ -51,7 +51,7 @@ class PromptDomain : public Domain {
 
 /// The ids that a text of a label begins behind.
 std::vector<int64_t> prompt_of(const PromptDomainOptions& options, int64_t label);
-/// A written text behind its prompt.
+/// A written text behind its prompt; one of more tokens than a text may have is cut and does not end.
 envs::Example prompted_example(const PromptDomainOptions& options, const envs::LabelledIds& text);
 
 /// A text as a classifier reads it: with what begins it, cut to `most` tokens, and at least one.

@@ -19,13 +19,14 @@ MethodSpec bellman(const Options& options) {
   SoftTdOptions td;           // gamma, alpha, chi2, gauge, q_min, tail, out_of_set, entropy
   LanguageModelling written;  // lm_weight, kd_ratio: on the same responses
   bind(options, Bindings{{"source", &source}, {"actions", &actions}} + written.bindings() +
-                    without(td.bindings(), {"demonstrated_share", "chi2_on_own"}) +
+                    without(td.bindings(), {"own_steps", "chi2_on_own"}) +
                     without(mix.bindings(), {"first"}));
   require_one_of(source, {"dataset", "teacher", "student", "mix"}, options, "source");
-  for (const char* name : {"student_fraction", "per", "actor"}) {
-    require(source == "mix" || !options.has(name), options,
-            "source: mix where " + std::string(name) + " is set");
-  }
+  require_choice(source == "mix", "source: mix", options, {"student_fraction", "per", "actor"});
+  require_choice(source != "dataset", "a source that writes", options,
+                 {"temperature", "top_k", "top_p", "min_p"});
+  require_choice(td.gauge != "raw", "another gauge", options, {"q_min"});
+  require_choice(td.chi2, "chi2: true", options, {"alpha"});
   written.check(options);
   td.check(options);
   mix.check(options);

@@ -20,11 +20,8 @@ MethodSpec collaborative(const Options& options) {
   repair.check(options);
   online.check(options);
   const bool learns = repair.update == "modules";
-  for (const char* name : {"rank", "scale", "alpha", "teacher_rate"}) {
-    require(learns || !options.has(name), options,
-            "update: modules where " + std::string(name) + " is set");
-  }
-  require(!learns || !options.has("keep"), options, "update: average where keep is set");
+  require_choice(learns, "update: modules", options, {"rank", "scale", "alpha", "teacher_rate"});
+  require_choice(!learns, "update: average", options, {"keep"});
 
   AgentSpec agent{
       .source = "dataset",

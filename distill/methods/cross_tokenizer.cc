@@ -33,9 +33,7 @@ MethodSpec cross_tokenizer(const Options& options) {
   require(kd_weight > 0, options, "kd_weight > 0");
   require(lambda.from >= 0 && lambda.from <= 1 && lambda.to >= 0 && lambda.to <= 1, options,
           "0 <= lambda <= 1");
-  require(form == "gold" ||
-              !(options.has("merge") || options.has("beta") || options.has("matched_weight")),
-          options, "form: gold where merge, beta or matched_weight is set");
+  require_choice(form == "gold", "form: gold", options, {"merge", "beta", "matched_weight"});
   judge.align = form == "gold" ? "bytes" : "positions";
   aligned.distance = form == "gold" ? "hybrid" : "sorted";
   judge.check(options);

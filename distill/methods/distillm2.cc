@@ -31,6 +31,8 @@ MethodSpec distillm2(const Options& options) {
           form == "code" ? "0 <= beta <= 2" : "0 <= beta <= 1");
   require(beta_share > 0 && beta_share <= 1, options, "0 < beta_share <= 1");
   require(!curriculum || skew.alpha >= 0.01, options, "alpha >= 0.01 where curriculum is true");
+  require_choice(!curriculum, "curriculum: false", options,
+                 {"teacher_temperature", "student_temperature"});
   pairs.check(options);
   skew.check(options);
 

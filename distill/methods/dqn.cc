@@ -16,9 +16,10 @@ MethodSpec dqn(const Options& options) {
   TdOptions td;  // gamma, entropy, double_q, huber_delta, n_steps, lambda, ...
   bind(options, without(segments.bindings(), {"explore"}) + memory.bindings() +
                     Bindings{{"target_every", &target.every}} +  // updates between copies
-                    without(td.bindings(), {"bootstrap", "sqil", "demonstrated_share"}));
+                    without(td.bindings(), {"bootstrap", "sqil"}));
   segments.check(options);
   memory.check(options);
+  require_choice(memory.prioritized, "prioritized: true", options, {"alpha", "beta"});
   require(target.every >= 1, options, "target_every >= 1");
   td.check(options);
 

@@ -18,6 +18,8 @@ MethodSpec endogenous(const Options& options) {
                     without(reward.bindings(), {"judge", "value", "gamma", "steps"}) +
                     memory.bindings() + sampling.bindings() + gradient.bindings());
   require(student_entropy >= 0, options, "student_entropy >= 0");
+  require_choice(gradient.baseline == "value", "baseline: value", options,
+                 {"lambda", "value_clip", "value_coefficient"});
   reward.gamma = gradient.gamma;
   gradient.check(options);
   reward.check(options);

@@ -15,11 +15,15 @@ MethodSpec iq_learn(const Options& options) {
   SoftTdOptions td{.alpha = 0.5, .gauge = "raw"};
   bind(options, Bindings{{"student_share", &student_share}} + sampling.bindings() +
                     without(memory.bindings(), {"alpha", "beta", "prioritized"}) +
-                    without(td.bindings(), {"tail", "out_of_set", "demonstrated_share"}));
+                    without(td.bindings(), {"tail", "out_of_set", "own_steps"}));
   require(student_share >= 0 && student_share < 1, options, "0 <= student_share < 1");
+  require_choice(student_share > 0, "student_share > 0", options,
+                 {"chi2_on_own", "temperature", "top_k", "top_p", "min_p"});
+  require_choice(td.gauge != "raw", "another gauge", options, {"q_min"});
+  require_choice(td.chi2, "chi2: true", options, {"alpha"});
   sampling.check(options);
   memory.check(options);
-  td.demonstrated_share = 1 - student_share;
+  td.own_steps = student_share > 0;
   td.check(options);
 
   MixOptions mix{

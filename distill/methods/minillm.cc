@@ -37,13 +37,15 @@ MethodSpec minillm(const Options& options) {
   require(gradient.reward_clip >= 0, options, "reward_clip >= 0");
   require(single_step >= 0, options, "single_step >= 0");
   require(written_share > 0 && written_share < 1, options, "0 < written_share < 1");
+  const bool reads = written.lm_weight > 0;
+  require_choice(reads, "lm_weight > 0", options, {"written_share"});
+  require_choice(single_step > 0, "single_step > 0", options, {"single_step_weighted"});
   gradient.gradient.normalize = whiten != "none";
   gradient.normalize_padding = whiten == "padding";
   mixture.check(options);
   tokens.check(options);
   written.check(options);
 
-  const bool reads = written.lm_weight > 0;
   const std::string rows = reads ? "second" : "all";
   const RewardSpec reward{{{"log_prior", reward_scale}, {"log_likelihood", -reward_scale}}};
   std::vector<ObjectiveSpec> objectives = {{tokens.loss(gradient), reward, 1, rows}};

@@ -1,10 +1,10 @@
-// MixKD: the student follows the teacher where both read a mixture of two texts' embeddings.
+// MixKD: the student follows the teacher at texts, and where both read a mixture of two texts' embeddings.
 //
 // Agent:  follows pairs of written responses, some mixed and some as written. Mixed states are virtual:
 //         nobody acts there.
 // Reward: minus a divergence to the teacher, which reads the same mixture (each model in its own
-//         embeddings), and the likelihood of both texts by their shares; at texts as written their
-//         likelihood. Differentiated at every state (gamma = 0).
+//         embeddings), and the likelihood of both texts by their shares; at texts as written the same
+//         divergence, and their likelihood. Differentiated at every state (gamma = 0).
 // Source: Liang et al. 2021, "MixKD: Towards Efficient Distillation of Large-scale Language Models",
 //         arXiv:2011.00593.
 
@@ -17,20 +17,26 @@ MethodSpec mix_kd(const Options& options) {
   std::string divergence = "forward_kl";  // or "reverse_kl", "mse_logits"
   double kd_weight = 1;                   // of the divergence at mixed states, >= 0
   double pair_weight = 1;                 // of both texts' likelihood there, >= 0
-  double written_weight = 1;              // of the likelihood of texts as written, >= 0
+  double written_kd_weight = 1;           // of the divergence at texts as written, >= 0
+  double written_weight = 1;              // of their likelihood, >= 0
   DivergenceOptions at;                   // temperatures of a KL, scale_by_t2
   ImitationOptions imitation;             // average: over "tokens" or "sequences"
   bind(options, pairs.bindings() +
                     Bindings{{"divergence", &divergence},
                              {"kd_weight", &kd_weight},
                              {"pair_weight", &pair_weight},
+                             {"written_kd_weight", &written_kd_weight},
                              {"written_weight", &written_weight}} +
                     without(at.bindings(), {"tail"}) + imitation.bindings());
   require_one_of(divergence, {"forward_kl", "reverse_kl", "mse_logits"}, options, "divergence");
   require(kd_weight >= 0, options, "kd_weight >= 0");
   require(pair_weight >= 0, options, "pair_weight >= 0");
+  require(written_kd_weight >= 0, options, "written_kd_weight >= 0");
   require(written_weight >= 0, options, "written_weight >= 0");
-  require(kd_weight + pair_weight + written_weight > 0, options, "a weight > 0");
+  require(kd_weight + pair_weight + written_kd_weight + written_weight > 0, options,
+          "a weight > 0");
+  require_choice(divergence != "mse_logits", "a KL", options,
+                 {"teacher_temperature", "student_temperature", "scale_by_t2"});
   pairs.check(options);
   at.check(options);
   imitation.check(options);
@@ -43,8 +49,10 @@ MethodSpec mix_kd(const Options& options) {
   const auto learn = [&](const ObjectiveSpec& objective) {
     if (objective.weight > 0) objectives.push_back(objective);
   };
-  learn({loss, RewardSpec{{{term, -1}}}, kd_weight, "second"});
+  const RewardSpec follow{{{term, -1}}};
+  learn({loss, follow, kd_weight, "second"});
   learn({"pair_likelihood", {}, pair_weight, "second"});
+  learn({loss, follow, written_kd_weight, "first"});
   learn({loss, RewardSpec{{{"log_likelihood", 1}}}, written_weight, "first"});
   const AgentSpec agent{
       .source = {"mixed_pairs", options_of(pairs.bindings())},

@@ -8,8 +8,7 @@ Bindings NamedDivergence::bindings() {
 
 void NamedDivergence::check(const Options& options) const {
   require_one_of(divergence, {"forward_kl", "reverse_kl", "jsd"}, options, "divergence");
-  require(divergence == "jsd" || !(options.has("beta") || options.has("scale")), options,
-          "divergence: jsd where beta or scale is set");
+  require_choice(divergence == "jsd", "divergence: jsd", options, {"beta", "scale"});
   jsd.check(options);
 }
 
@@ -47,6 +46,7 @@ Bindings LanguageModelling::bindings() {
 void LanguageModelling::check(const Options& options) const {
   require(lm_weight >= 0, options, "lm_weight >= 0");
   require(kd_ratio >= 0 && kd_ratio <= 1, options, "0 <= kd_ratio <= 1");
+  require_choice(lm_weight > 0, "lm_weight > 0", options, {"kd_ratio"});
 }
 
 RewardSpec LanguageModelling::reward() const {

@@ -69,7 +69,7 @@ ComponentSpec beside_written(double written_share, const ComponentSpec& actor,
 struct OnlineLearning {
   std::string divergence = "forward_kl";  // the student's; or "reverse_kl", "jsd"
   double temperature = 1;                 // tau of both sides of both divergences, > 0
-  double alpha = 0.5;               // the student's share of what teaches the modules, in [0, 1]
+  double alpha = 0.1;               // the student's share of what teaches the modules, in [0, 1]
   double teacher_rate = 1;          // learning rate of the modules, times the run's, > 0
   ImitationOptions imitation = {};  // average: over "tokens" or "sequences"
 

@@ -13,6 +13,7 @@ MethodSpec reinforce(const Options& options) {
   PolicyGradientOptions gradient{.baseline = "batch"};
   bind(options, without(gradient.bindings(), {"lambda", "group_size", "clip", "importance_clip",
                                               "value_clip", "value_coefficient", "max_kl"}));
+  require_one_of(gradient.baseline, {"batch", "none"}, options, "baseline");
   gradient.check(options);
 
   RolloutOptions rollout{.group_size = gradient.group_size, .sampling = {}};

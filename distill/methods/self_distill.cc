@@ -21,8 +21,7 @@ MethodSpec self_distill(const Options& options) {
   bind(options, self.bindings() + Bindings{{"divergence", &divergence}, {"actions", &actions}} +
                     jsd.bindings() + sampling.bindings() + imitation.bindings());
   require_one_of(divergence, {"forward_kl", "reverse_kl", "jsd"}, options, "divergence");
-  require(divergence == "jsd" || !(options.has("beta") || options.has("scale")), options,
-          "divergence: jsd where beta or scale is set");
+  require_choice(divergence == "jsd", "divergence: jsd", options, {"beta", "scale"});
   self.check(options);
   jsd.check(options);
   sampling.check(options);

@@ -16,15 +16,14 @@ MethodSpec sqil(const Options& options) {
   TdOptions td{.entropy = 1, .huber_delta = 0, .sqil = true};
   bind(options, sampling.bindings() + memory.bindings() +
                     Bindings{{"target_every", &target.every}} +  // updates between copies
-                    without(td.bindings(), {"bootstrap", "double_q", "random_share", "sqil",
-                                            "demonstrated_share"}));
+                    without(td.bindings(), {"bootstrap", "double_q", "random_share", "sqil"}));
   sampling.check(options);
   memory.check(options);
+  require_choice(memory.prioritized, "prioritized: true", options, {"alpha", "beta"});
   require(target.every >= 1, options, "target_every >= 1");
   td.check(options);
 
-  const double own = 1 - td.demonstrated_share;
-  MixOptions mix{.student_fraction = {own, own}, .per = "example", .sampling = sampling};
+  MixOptions mix{.student_fraction = {0.5, 0.5}, .per = "example", .sampling = sampling};
   const AgentSpec agent{
       .source = {"mix", options_of(mix.bindings())},
       .memory = {"replay", options_of(memory.bindings())},

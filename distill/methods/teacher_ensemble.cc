@@ -31,6 +31,7 @@ MethodSpec teacher_ensemble(const Options& options) {
   require(gate_rate > 0, options, "gate_rate > 0");
   require(kd_ratio > 0 && kd_ratio <= 1, options, "0 < kd_ratio <= 1");
   require(patience >= 0, options, "patience >= 0");
+  require_choice(pool.weights == "gate", "weights: gate", options, {"per", "hidden", "gate_rate"});
   pool.check(options);
   to_teachers.check(options);
   imitation.check(options);

@@ -30,8 +30,7 @@ MethodSpec teacher_selection(const Options& options) {
   require_one_of(reward, {"r1", "r2", "r3"}, options, "reward");
   require(kd_weight > 0, options, "kd_weight > 0");
   require(selector_rate > 0, options, "selector_rate > 0");
-  require(reward == "r3" || !options.has("own_share"), options,
-          "reward: r3 where own_share is set");
+  require_choice(reward == "r3", "reward: r3", options, {"own_share"});
   gradient.warm_up = pool.warm_up;
   pool.check(options);
   gradient.check(options);

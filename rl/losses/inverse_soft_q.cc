@@ -21,20 +21,14 @@ InverseSoftQ::InverseSoftQ(InverseSoftQOptions options) : options_(options) {
           "gamma must be in [0, 1], found " + std::to_string(options.gamma));
   require(options.entropy_temperature > 0,
           "entropy_temperature must be > 0, found " + std::to_string(options.entropy_temperature));
-  const double share = options.demonstrated_share.value_or(0.5);
-  require(share > 0 && share < 1,
-          "the demonstrated share must be in (0, 1), found " + std::to_string(share));
-  require(options.demonstrated_share || !options.chi2_on_own,
-          "chi2_on_own needs a demonstrated_share");
+  require(options.own_steps || !options.chi2_on_own, "chi2_on_own needs own_steps");
 }
 
 Trajectory InverseSoftQ::prepare(const Trajectory& part, const PolicyModel& policy,
                                  const Reward& reward) const {
   (void)policy;
   (void)reward;
-  Trajectory result = part;
-  result.mask = part.mask.logical_and(slot_of(part.actions, part.action) >= 0);
-  return result;
+  return part.with_note(kLearned, slot_of(part.actions, part.action) >= 0);
 }
 
 Tensor InverseSoftQ::columns(const Opinion& opinion) const {
@@ -58,11 +52,12 @@ Tensor InverseSoftQ::columns(const Opinion& opinion) const {
                       -1);
 }
 
-Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const Trajectory& t) const {
-  if (!options_.demonstrated_share) return td.loss;
-  require(t.second.defined(), "a demonstrated share needs rows of a mixture");
-  const Tensor demonstrated =
-      t.second.logical_not().unsqueeze(1).to(torch::kFloat32) / *options_.demonstrated_share;
+Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const LossInput& input) const {
+  if (!options_.own_steps) return td.loss;
+  const Tensor& own = input.trajectory.second;
+  require(own.defined(), "own_steps needs rows of a mixture");
+  const Tensor demonstrated = own.logical_not().unsqueeze(1).to(torch::kFloat32) /
+                              input.first_share.clamp_min(1e-12);
   // V(s) - gamma V(s'): the two Q cancel.
   const Tensor fall = td.likelihood + td.implied_reward;
   return fall + demonstrated * (td.support - td.implied_reward) +
@@ -85,7 +80,7 @@ LossOutput InverseSoftQ::operator()(const LossInput& input) const {
       found.select(-1, kTaken), found.select(-1, kValue), found.select(-1, kSupport),
       t.discount * options_.gamma, input.weight != 0, options_.td, reached_value);
   const auto mean = [&](const Tensor& x) { return (x.detach() * input.weight).sum(); };
-  LossOutput output{(per_step(td, t) * input.weight).sum(), {}};
+  LossOutput output{(per_step(td, input) * input.weight).sum(), {}};
   output.metrics.sums["likelihood"] = mean(td.likelihood);
   output.metrics.sums["chi2"] = mean(td.chi2);
   output.metrics.sums["support"] = mean(td.support);

@@ -24,10 +24,9 @@ struct InverseSoftQOptions {
   OutOfSet out_of_set = OutOfSet::include;
   double entropy_temperature = 1;  // e of V = e logsumexp(Q / e)
   bool use_target = false;         // the target network values the states that are reached
-  /// Share of the steps learned from that are demonstrated, as a source mixes them: those of its second
-  /// source (see Trajectory::second) are the policy's own and learned from too. Nothing: every step is a
-  /// demonstration.
-  std::optional<double> demonstrated_share = std::nullopt;
+  /// Whether the steps of a mixture's second source (see Trajectory::second) are the policy's own and learned
+  /// from as such; if not, every step is a demonstration.
+  bool own_steps = false;
   bool chi2_on_own = false;  // the squared reward also of own steps
 };
 
@@ -54,7 +53,7 @@ class InverseSoftQ : public Loss {
   LossOutput operator()(const LossInput& input) const override;
 
  private:
-  Tensor per_step(const ops::TdDistillation& td, const Trajectory& t) const;
+  Tensor per_step(const ops::TdDistillation& td, const LossInput& input) const;
   Tensor columns(const Opinion& opinion) const;
 
   InverseSoftQOptions options_;

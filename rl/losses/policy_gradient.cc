@@ -111,8 +111,12 @@ Trajectory PolicyGradient::complete(const Trajectory& batch) const {
   const bool by_episode =
       options_.baseline != Baseline::value && options_.baseline != Baseline::none;
   if (by_episode) {
-    const Tensor whole = compared(advantage.select(1, 0), batch.episode);
-    advantage = whole.unsqueeze(1).expand_as(advantage);
+    // Rows that are not learned from have no return to compare with.
+    const Tensor rows = batch.mask.any(1).nonzero().squeeze(1);
+    const Tensor whole = compared(advantage.select(1, 0).index_select(0, rows),
+                                  batch.episode.index_select(0, rows));
+    advantage = torch::zeros_like(advantage).index_copy(
+        0, rows, whole.unsqueeze(1).expand({-1, advantage.size(1)}));
   }
   const bool normalized =
       options_.baseline == Baseline::batch || options_.baseline == Baseline::group;

@@ -42,9 +42,6 @@ Td::Td(TdOptions options) : options_(options) {
           "double_q goes with a target network");
   require(options.bootstrap != Bootstrap::live || (!options.lambda && options.n_steps == 1),
           "live values go with targets of one step");
-  if (!options.sqil) return;
-  require(options.sqil->share > 0 && options.sqil->share < 1,
-          "the demonstrated share must be in (0, 1), found " + std::to_string(options.sqil->share));
 }
 
 Tensor Td::values(const LossInput& input) const {
@@ -75,11 +72,10 @@ Tensor Td::reward(const LossInput& input) const {
 
 Tensor Td::weight(const LossInput& input) const {
   if (!options_.sqil) return input.weight;
-  const double demonstrated = 1 / options_.sqil->share;
-  const double own = options_.sqil->own_weight / (1 - options_.sqil->share);
-  const Tensor rows =
-      own_rows(input.trajectory).to(torch::kFloat32) * (own - demonstrated) + demonstrated;
-  return input.weight * rows.unsqueeze(1);
+  const Tensor share = input.first_share.clamp(1e-12, 1 - 1e-7);
+  return input.weight * torch::where(own_rows(input.trajectory),
+                                     options_.sqil->own_weight / (1 - share), 1 / share)
+                            .unsqueeze(1);
 }
 
 Tensor Td::target(const LossInput& input) const {

@@ -16,7 +16,6 @@ enum class Bootstrap {
 /// Rewards of imitation: every step of a demonstration earns 1 and every step of the policy's own earns 0,
 /// whatever the world pays. Its own are the rows of the second source of a mixture (Trajectory::second).
 struct SqilOptions {
-  double share = 0.5;  // of the steps learned from that are demonstrated, as the source mixes them
   double own_weight = 1;  // of the mean over own steps, beside the mean over demonstrated ones
 };
 

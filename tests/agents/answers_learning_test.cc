@@ -101,7 +101,7 @@ TEST(IqLearn, LearnsAnswersFromDemonstrationsAndItsOwn) {
                                                                    .td = {.alpha = 0.5},
                                                                    .gauge = rl::ops::Gauge::raw,
                                                                    .q_min = std::nullopt,
-                                                                   .demonstrated_share = 0.5}),
+                                                                   .own_steps = true}),
         300);
   expect_answers(decoder);
 }

@@ -257,7 +257,7 @@ TEST(IqLearn, ImitatesWhoGoesToTheEndOfTheChain) {
                                                                  .td = {.alpha = 0.5},
                                                                  .gauge = rl::ops::Gauge::raw,
                                                                  .q_min = std::nullopt,
-                                                                 .demonstrated_share = 0.5,
+                                                                 .own_steps = true,
                                                                  .chi2_on_own = true});
   EXPECT_EQ(learn_by_imitation(1, std::move(loss), 400, 1).mean_steps, kStraight);
 }

@@ -85,7 +85,49 @@ TEST(Combinations, NeedClippingOfStaleSteps) {
   expect_refused(
       "source: rollout\nmemory: replay\n"
       "learners: [{objectives: [{loss: {name: policy_gradient, baseline: none}}]}]",
-      "set clip or importance_clip");
+      "set clip, importance_clip or ratio");
+  const std::string learners =
+      "\nlearners: [{objectives: [{rows: ROWS, loss: {name: policy_gradient, baseline: none}}]}]";
+  const auto of = [&](const std::string& rest, const std::string& rows) {
+    std::string text = rest + learners;
+    return text.replace(text.find("ROWS"), 4, rows);
+  };
+  for (const std::string kept : {"source: rollout\nmemory: {name: on_policy, epochs: 4}",
+                                 "source: rollout\nmemory: {name: on_policy, episodes: 64}"}) {
+    expect_refused(of(kept, "all"), "learns from stale steps");
+  }
+  expect_refused(of("source: adaptive_mix", "second"), "learns from stale steps");
+  for (const std::string other :
+       {"source: {name: rollout, actor: teacher}", "source: {name: rollout, actor: speculative}"}) {
+    expect_refused(of(other, "all"), "not the policy's own (another actor");
+  }
+  for (const std::string other :
+       {"source: {name: mix, per: example, temperature: 0.7}", "source: {name: pairs, top_k: 5}",
+        "source: {name: mix, per: example, actor: mixture}"}) {
+    expect_refused(of(other, "second"), "not the policy's own (another actor");
+  }
+}
+
+// What it judged before is no longer its opinion, and the readout that it is read with has moved.
+TEST(Combinations, NeedFreshTextForAJudgeThatChanges) {
+  const std::string learn =
+      "\nlearners: [{objectives: [{loss: imitation, reward: [{term: forward_kl, weight: -1}]}]}]";
+  for (const std::string judge :
+       {"{name: self, teacher: live}", "{name: self, teacher: average}", "student"}) {
+    expect_refused("source: rollout\nmemory: replay\njudge: " + judge + learn,
+                   "what it judged is kept");
+    expect_refused("source: rollout\nmemory: {name: on_policy, epochs: 2}\njudge: " + judge + learn,
+                   "what it judged is kept");
+  }
+  EXPECT_NO_THROW(check_custom("source: rollout\nmemory: replay\njudge: self" + learn));
+}
+
+TEST(Combinations, NeedAContextForEveryEpisodeThatSelfJudges) {
+  const std::string learn =
+      "\njudge: self\nlearners: [{objectives: [{loss: imitation, reward: [{term: forward_kl, "
+      "weight: -1}]}]}]";
+  expect_refused("source: {name: rollout, group_size: 2}" + learn, "group_size: 1");
+  expect_refused("source: rollout\npatience: 2" + learn, "patience: 0");
 }
 
 TEST(Combinations, NeedGroupsOfOneSize) {
@@ -99,7 +141,7 @@ TEST(Combinations, NeedTheProbabilitiesThatWereActedBy) {
   expect_refused(
       "source: {name: rollout, temperature: 0.7}\nlearners: [{objectives: [{loss: {name: "
       "policy_gradient, baseline: none}}]}]",
-      "(temperature, top_k, top_p, min_p), set clip, importance_clip or ratio");
+      "top_k, top_p, min_p), set clip, importance_clip or ratio");
 }
 
 TEST(Combinations, NeedATargetThatIsRenewed) {

@@ -58,8 +58,12 @@ TEST_P(EveryMethod, TakesItsOwnDefaults) {
   }
   // Options that belong to one choice, which is not the default, are refused beside another.
   const std::map<std::string_view, std::vector<std::string>> of_another = {
-      {"bellman", {"student_fraction", "per", "actor"}},
+      {"bellman", {"student_fraction", "per", "actor", "temperature", "top_k", "top_p", "min_p"}},
       {"collaborative", {"keep"}},
+      {"dqn", {"alpha", "beta"}},
+      {"endogenous", {"lambda", "value_clip", "value_coefficient"}},
+      {"iq_learn", {"chi2_on_own", "temperature", "top_k", "top_p", "min_p", "q_min"}},
+      {"sqil", {"alpha", "beta"}},
       {"teacher_selection", {"own_share"}}};
   const auto found = of_another.find(GetParam().name);
   if (found != of_another.end()) {
@@ -148,7 +152,7 @@ TEST(Kd, MixesInTheWrittenToken) {
 
 TEST(Kd, RefusesABetaThatWouldMeanNothing) {
   expect_error([] { build("kd", "beta: 0.1"); },
-               "run.yaml:1:7: needs divergence: jsd where beta or scale is set, found beta: 0.1");
+               "run.yaml:1:7: needs divergence: jsd where beta is set, found beta: 0.1");
 }
 
 TEST(CrossTokenizer, ComparesByRankOrByTheTokensThatBothHave) {
@@ -164,7 +168,7 @@ TEST(CrossTokenizer, ComparesByRankOrByTheTokensThatBothHave) {
 }
 
 TEST(CrossTokenizer, RefusesWhatItIsNot) {
-  expect_error([] { build("cross_tokenizer", "beta: 0.3"); }, "form: gold where merge, beta",
+  expect_error([] { build("cross_tokenizer", "beta: 0.3"); }, "form: gold where beta is set",
                /*is_whole=*/false);
   expect_error([] { build("cross_tokenizer", "form: old"); },
                "run.yaml:1:7: form: unknown value \"old\"", /*is_whole=*/false);
@@ -325,6 +329,14 @@ TEST(DistiLlm, NeedsARunThatEvaluatesAndAMemoryForABatch) {
   const MethodSpec method = build("distillm", "capacity: 10");
   const Mark mark{"run.yaml", 7, 9};
   EXPECT_NO_THROW(check_training(method, {.evaluate_every = 5, .batch_size = 10}, mark));
+  EXPECT_NO_THROW(check_training(build("grpo", "group_size: 8"), {.batch_size = 16}, mark));
+  expect_error([&] { check_training(build("grpo", "group_size: 8"), {.batch_size = 12}, mark); },
+               "train.batch_size is 12", /*is_whole=*/false);
+  expect_error(
+      [&] {
+        check_training(build("grpo", "{group_size: 8, episodes: 20}"), {.batch_size = 4}, mark);
+      },
+      "episodes is 20", /*is_whole=*/false);
   expect_error(
       [&] { check_training(method, {.evaluate_every = 0, .batch_size = 10}, mark); },
       "run.yaml:7:9: distillm: its share of the student's own responses follows the held-out "

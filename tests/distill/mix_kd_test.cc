@@ -146,13 +146,16 @@ TEST(MixKd, LearnsEachObjectiveAtItsOwnRows) {
   const AgentSpec agent = agent_of("kd_weight: 2\npair_weight: 0.5");
   EXPECT_EQ(agent.source.name, "mixed_pairs");
   const auto& objectives = agent.learners.at(0).objectives;
-  ASSERT_EQ(objectives.size(), 3U);
+  ASSERT_EQ(objectives.size(), 4U);
   EXPECT_EQ(objectives[0].rows, "second");
   EXPECT_EQ(objectives[0].weight, 2);
   EXPECT_EQ(objectives[1].loss.name, "pair_likelihood");
   EXPECT_EQ(objectives[1].rows, "second");
   EXPECT_EQ(objectives[2].rows, "first");
-  EXPECT_EQ(agent_of("pair_weight: 0").learners.at(0).objectives.size(), 2U);
+  EXPECT_EQ(objectives[2].reward.terms.at(0).term.name, "forward_kl");
+  EXPECT_EQ(objectives[3].rows, "first");
+  EXPECT_EQ(objectives[3].reward.terms.at(0).term.name, "log_likelihood");
+  EXPECT_EQ(agent_of("pair_weight: 0\nwritten_kd_weight: 0").learners.at(0).objectives.size(), 2U);
 }
 
 TEST(MixKd, RefusesWhatIsOutOfRange) {

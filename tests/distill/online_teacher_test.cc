@@ -82,7 +82,7 @@ void expect_probs(const Tensor& logits, const std::vector<double>& probs) {
 }
 
 TEST(OnlineTeacher, HasTheLossesAndTheStepOfOkd1) {
-  const AgentSpec agent = agent_of("");
+  const AgentSpec agent = agent_of("alpha: 0.5");
   Players players = okd1();
   const Losses found = step(agent, players, 1);
   EXPECT_NEAR(found.student, 0.099273, 1e-6);
@@ -93,7 +93,7 @@ TEST(OnlineTeacher, HasTheLossesAndTheStepOfOkd1) {
 }
 
 TEST(OnlineTeacher, HasTheGradientsOfOkd1) {
-  const AgentSpec agent = agent_of("");
+  const AgentSpec agent = agent_of("alpha: 0.5");
   const Players players = okd1();
   const Tensor label = torch::zeros({1}, torch::kInt64);
   const auto gradient = [&](size_t learner, const Tensor& prior, const Tensor& own) {
@@ -115,7 +115,7 @@ TEST(OnlineTeacher, IsPulledOrTaughtAloneAtTheEndsOfAlpha) {
 }
 
 TEST(OnlineTeacher, HasTheThreeStepsOfOkd1) {
-  const AgentSpec agent = agent_of("");
+  const AgentSpec agent = agent_of("alpha: 0.5");
   Players players = okd1();
   const double student[] = {0.099273, 0.074082, 0.057259};
   const double teacher[] = {0.236649, 0.214559, 0.197171};

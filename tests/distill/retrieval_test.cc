@@ -6,9 +6,12 @@
 #include <map>
 
 #include "agents/knowledge_store.h"
+#include "agents/nets/soft_prompt.h"
+#include "agents/weights.h"
 #include "distill/check.h"
 #include "distill/components/components.h"
 #include "distill/components/label_domain.h"
+#include "distill/components/prompt_domain.h"
 #include "distill/retrieval_stage.h"
 #include "distill/run_stage.h"
 #include "distill/yaml.h"
@@ -124,6 +127,22 @@ class Retrieval : public testing::Test {
     return run_stage(config, stage, {config.output, false}, events);
   }
 };
+
+TEST_F(Retrieval, ATextThatIsCutDoesNotEnd) {
+  const agents::Decoder teacher = agents::load_decoder(folder());
+  PromptDomainOptions options;
+  options.student = std::make_shared<agents::PromptedModel>(
+      teacher, agents::new_soft_prompt(teacher, 2, 2, 5), /*has_value=*/false);
+  options.tokenizer = envs::load_tokenizer(folder());
+  options.eos_id = 2;
+  options.max_text_tokens = 3;
+  const envs::Example whole = prompted_example(options, {{5, 6}, 0});
+  EXPECT_EQ(whole.response, (std::vector<int64_t>{5, 6, 2}));
+  EXPECT_TRUE(whole.ended);
+  const envs::Example cut = prompted_example(options, {{5, 6, 7}, 1});
+  EXPECT_EQ(cut.response, (std::vector<int64_t>{5, 6, 7}));
+  EXPECT_FALSE(cut.ended);
+}
 
 TEST_F(Retrieval, GoesFromLabelledTextsToAStudentThatLooksThingsUp) {
   const RunConfig whole = config("whole");

@@ -2,6 +2,7 @@
 
 /// Methods' learners on policies that are tables.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,8 +34,13 @@ struct Learning {
       const auto rows = objective.rows == "second"  ? rl::Rows::kSecond
                         : objective.rows == "first" ? rl::Rows::kFirst
                                                     : rl::Rows::kAll;
-      objectives.push_back({objective.loss.name, objective.weight, make_loss(objective.loss),
-                            make_reward(objective.reward), rows});
+      std::string name = objective.loss.name;
+      while (std::any_of(objectives.begin(), objectives.end(),
+                         [&](const rl::Objective& other) { return other.name == name; })) {
+        name += "+";
+      }
+      objectives.push_back(
+          {name, objective.weight, make_loss(objective.loss), make_reward(objective.reward), rows});
     }
     rl::LearnerOptions options;
     options.micro_batch_tokens = micro_batch_tokens;

@@ -4,6 +4,7 @@
 
 #include "rl/check.h"
 #include "rl/learner.h"
+#include "rl/losses/imitation.h"
 #include "rl/torch.h"
 #include "tests/support/golden.h"
 #include "tests/toy/logits_policy.h"
@@ -75,8 +76,11 @@ struct Mixed {
   Mixed() {
     torch::manual_seed(2);
     logits = torch::randn({4, 3, 5});
-    t = make_rows(torch::randint(5, {4, 3}, torch::kInt64), torch::ones({4, 3}),
-                  torch::tensor({1.F, 1.F, 0.F}).repeat({4, 1}), 5);
+    // One of the rows is shorter than the others.
+    Tensor mask = torch::ones({4, 3}), discount = torch::tensor({1.F, 1.F, 0.F}).repeat({4, 1});
+    mask[0].slice(0, 1).fill_(0);
+    discount[0].fill_(0);
+    t = make_rows(torch::randint(5, {4, 3}, torch::kInt64), mask, discount, 5);
     t.second = torch::tensor({false, true, false, true});
   }
   Tensor logits;
@@ -89,24 +93,60 @@ TEST(InverseSoftQ, OfMixedStepsIsTheSumOfItsMeans) {
   for (const bool chi2_on_own : {false, true}) {
     const Tensor z = m.logits.clone().requires_grad_();
     const Tensor value = z.logsumexp(-1);
-    const Tensor next = torch::constant_pad_nd(value.narrow(1, 1, 2), {0, 1}) * 0.9;
+    const Tensor next = torch::constant_pad_nd(value.narrow(1, 1, 2), {0, 1}) * m.t.discount * 0.9;
     const Tensor r = z.gather(-1, m.t.action.unsqueeze(-1)).squeeze(-1) - next;
-    const Tensor rows = m.t.second.logical_not().nonzero().squeeze(1);
-    const auto of_demonstrations = [&](const Tensor& x) { return x.index_select(0, rows).mean(); };
+    const auto of_all = [&](const Tensor& x) { return x.masked_select(m.t.mask).mean(); };
+    const Tensor demonstrated = m.t.mask.logical_and(m.t.second.logical_not().unsqueeze(1));
+    const auto of_demonstrations = [&](const Tensor& x) {
+      return x.masked_select(demonstrated).mean();
+    };
     const Tensor squares = r.square() / (4 * 0.5);
-    const Tensor expected = -of_demonstrations(r) + (value - next).mean() +
-                            (chi2_on_own ? squares.mean() : of_demonstrations(squares));
+    const Tensor expected = -of_demonstrations(r) + of_all(value - next) +
+                            (chi2_on_own ? of_all(squares) : of_demonstrations(squares));
     expected.backward();
     const InverseSoftQOptions options{.gamma = 0.9,
                                       .td = {.alpha = 0.5},
                                       .gauge = ops::Gauge::raw,
                                       .q_min = std::nullopt,
-                                      .demonstrated_share = 0.5,
+                                      .own_steps = true,
                                       .chi2_on_own = chi2_on_own};
     for (const int64_t micro_batch_tokens : {1000, 3}) {
       const Learned found = learn(options, m.t, m.logits, {}, micro_batch_tokens);
       EXPECT_NEAR(found.metrics.at("policy/loss/q"), expected.item<double>(), 1e-5);
       EXPECT_TRUE(found.gradient.allclose(z.grad(), 1e-4, 1e-6));
+    }
+  }
+}
+
+// A step outside its set is not learned from, whatever the rows, and another objective still learns it.
+TEST(InverseSoftQ, LeavesOutStepsOutsideTheirSetForItselfAlone) {
+  const Mixed m;
+  Trajectory batch = m.t;
+  batch.actions = top_k(torch::arange(5, torch::kFloat32).log_softmax(-1).expand({4, 3, 5}), 2);
+  batch.action = torch::full({4, 3}, 4, torch::kInt64);
+  batch.action[2][0] = 0;
+  for (const Rows rows : {Rows::kAll, Rows::kFirst}) {
+    for (const bool with_other : {false, true}) {
+      const auto policy = std::make_shared<LogitsPolicy>(m.logits);
+      std::vector<Objective> objectives;
+      objectives.push_back(
+          {"q",
+           1.0,
+           std::make_unique<InverseSoftQ>(InverseSoftQOptions{.out_of_set = OutOfSet::exclude}),
+           {},
+           rows});
+      if (with_other) {
+        objectives.push_back(
+            {"written",
+             1.0,
+             std::make_unique<Imitation>(),
+             {{{"log_prob", 1.0, [](const Opinion& o) { return o.action_log_prob(); }}}}});
+      }
+      Learner learner(policy, std::move(objectives), {});
+      learner.accumulate(learner.prepare(batch));
+      const Tensor gradient = learner.gradients()[0];
+      EXPECT_EQ(gradient[2][0].abs().max().item<double>() > 0, with_other);
+      EXPECT_GT(gradient[2][1].abs().max().item<double>(), 0);
     }
   }
 }
@@ -117,7 +157,6 @@ TEST(InverseSoftQ, RefusesOptionsOutOfRange) {
   };
   refuses({.gamma = 2});
   refuses({.entropy_temperature = 0});
-  refuses({.demonstrated_share = 1});
   refuses({.chi2_on_own = true});
   refuses({.tail = ops::Tail::drop, .out_of_set = OutOfSet::tail});
 }

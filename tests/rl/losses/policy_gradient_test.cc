@@ -235,6 +235,56 @@ TEST(PolicyGradient, HasLearnedEnoughBeyondItsKl) {
   EXPECT_FALSE(learn({}, e.t, e.logits, e.value, true).enough);
 }
 
+// One whitens the returns of whole episodes, the other learns each token by its own reward.
+TEST(PolicyGradient, OfTwoRewardsHasTheSumOfTheirGradients) {
+  torch::manual_seed(4);
+  const Tensor logits = torch::randn({4, 3, 5});
+  Trajectory t = make_rows(torch::randint(5, {4, 3}, torch::kInt64), torch::ones({4, 3}),
+                           torch::tensor({1.F, 1.F, 0.F}).repeat({4, 1}), 5);
+  t.reward = torch::randn({4, 3});
+  const Reward token{{{"log_prob", -1.0, [](const Opinion& o) { return o.action_log_prob(); }}}};
+  const auto gradient = [&](bool whole, bool each) {
+    std::vector<Objective> objectives;
+    if (whole) {
+      const PolicyGradientOptions options{.clip = std::nullopt, .baseline = Baseline::batch};
+      objectives.push_back({"whole", 1.0, std::make_unique<PolicyGradient>(options), {}});
+    }
+    if (each) {
+      const PolicyGradientOptions options{
+          .gamma = 0, .clip = std::nullopt, .baseline = Baseline::none};
+      objectives.push_back({"each", 0.5, std::make_unique<PolicyGradient>(options), token});
+    }
+    Learner learner(std::make_shared<LogitsPolicy>(logits), std::move(objectives), {});
+    learner.accumulate(learner.prepare(t));
+    const Tensor found = learner.gradients()[0];
+    const Metrics metrics = learner.step();
+    EXPECT_EQ(metrics.contains("policy/whole/entropy"), whole && each);
+    EXPECT_EQ(metrics.contains("policy/entropy"), whole != each);
+    return found;
+  };
+  EXPECT_TRUE(
+      gradient(true, true).allclose(gradient(true, false) + gradient(false, true), 1e-5, 1e-7));
+}
+
+TEST(PolicyGradient, ComparesTheRowsItLearnsFromAlone) {
+  torch::manual_seed(5);
+  const Tensor logits = torch::randn({4, 2, 3});
+  Trajectory t = make_rows(torch::randint(3, {4, 2}, torch::kInt64), torch::ones({4, 2}),
+                           torch::tensor({1.F, 0.F}).repeat({4, 1}), 3);
+  t.reward = torch::full({4, 2}, 5.0);  // all alike: there is nothing to learn
+  t.second = torch::tensor({true, false, true, false});
+  std::vector<Objective> objectives;
+  objectives.push_back({"pg",
+                        1.0,
+                        std::make_unique<PolicyGradient>(PolicyGradientOptions{
+                            .clip = std::nullopt, .baseline = Baseline::batch}),
+                        {},
+                        Rows::kSecond});
+  Learner learner(std::make_shared<LogitsPolicy>(logits), std::move(objectives), {});
+  learner.accumulate(learner.prepare(t));
+  EXPECT_LT(learner.gradients()[0].abs().max().item<double>(), 1e-6);
+}
+
 TEST(PolicyGradient, RefusesAPolicyWithoutValues) {
   const Episodes e;
   EXPECT_THROW(learn({}, e.t, e.logits, {}, true), std::invalid_argument);

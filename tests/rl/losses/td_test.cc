@@ -112,14 +112,13 @@ TEST(Td, ReproducesTheGoldenSqilCases) {
     const int64_t demonstrations = golden.input("mask").size(0);
     t.second = torch::arange(t.size()) >= demonstrations;
     const std::string bootstrap = golden.text("bootstrap");
-    const double share = golden.input("mask").sum().item<double>() / mask.sum().item<double>();
     const TdOptions options{.gamma = 1,
                             .entropy = golden.number("entropy_temperature", 1),
                             .huber_delta = 0,
                             .bootstrap = bootstrap == "live"     ? Bootstrap::live
                                          : bootstrap == "target" ? Bootstrap::target
                                                                  : Bootstrap::detached,
-                            .sqil = SqilOptions{share, golden.number("lambda", 1)}};
+                            .sqil = SqilOptions{golden.number("lambda", 1)}};
     const Tensor target = bootstrap == "target" ? both("target_logits") : Tensor();
     for (const int64_t micro_batch_tokens : {100000, 10}) {
       const Learned found = learn(options, t, logits, target, micro_batch_tokens);
@@ -200,8 +199,7 @@ TEST(Td, RefusesOptionsOutOfRange) {
         TdOptions{.n_steps = 2, .lambda = 0.5}, TdOptions{.entropy = 1, .double_q = true},
         TdOptions{.entropy = 1, .epsilon = 0.1},
         TdOptions{.double_q = true, .bootstrap = Bootstrap::detached},
-        TdOptions{.n_steps = 2, .bootstrap = Bootstrap::live},
-        TdOptions{.sqil = SqilOptions{.share = 1}}}) {
+        TdOptions{.n_steps = 2, .bootstrap = Bootstrap::live}}) {
     EXPECT_THROW(Td{options}, std::invalid_argument);
   }
 }
