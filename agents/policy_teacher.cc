@@ -34,15 +34,15 @@ rl::ActionSet PolicyTeacher::judge(const rl::Trajectory& t) const {
   }
   const Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
   const Tensor log_probs = (logits / options_.temperature).log_softmax(-1);
-  return offer_open(log_probs, taken, draws_for(options_, t)).map([&](const Tensor& x) {
+  const Tensor closed = logits < kClosedLogit / 2;
+  return offer_open(log_probs, closed, taken, draws_for(options_, t)).map([&](const Tensor& x) {
     return x.unflatten(0, {t.size(), t.length()});
   });
 }
 
 // What a state does not offer is no action of any set.
-rl::ActionSet PolicyTeacher::offer_open(const Tensor& log_probs, const Tensor& taken,
-                                        const Tensor& draws) const {
-  const Tensor closed = log_probs < kClosedLogit / 2;
+rl::ActionSet PolicyTeacher::offer_open(const Tensor& log_probs, const Tensor& closed,
+                                        const Tensor& taken, const Tensor& draws) const {
   if (!closed.any().item<bool>()) return offer(log_probs, options_, taken, draws);
   OfferOptions options = options_;
   if (options.kind == OfferOptions::Kind::all) {

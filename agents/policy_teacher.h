@@ -16,8 +16,8 @@ class PolicyTeacher : public rl::Prior {
   rl::ActionSet judge(const rl::Trajectory& trajectory) const override;
 
  private:
-  rl::ActionSet offer_open(const rl::Tensor& log_probs, const rl::Tensor& taken,
-                           const rl::Tensor& draws) const;
+  rl::ActionSet offer_open(const rl::Tensor& log_probs, const rl::Tensor& closed,
+                           const rl::Tensor& taken, const rl::Tensor& draws) const;
 
   std::shared_ptr<const rl::PolicyModel> policy_;
   OfferOptions options_;

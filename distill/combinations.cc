@@ -185,6 +185,19 @@ bool is_paid(const ObjectiveSpec& objective) {
   return objective.loss.name == "policy_gradient" || objective.loss.name == "td";
 }
 
+// Who draws by errors needs somebody who tells them.
+void check_memory(const AgentSpec& agent) {
+  if (agent.memory.name != "replay") return;
+  bool anyone_tells = false;
+  for (const LearnerSpec& learner : agent.learners) {
+    for (const ObjectiveSpec& objective : learner.objectives) {
+      anyone_tells = anyone_tells || objective.loss.name == "td";
+    }
+  }
+  refuse_if(bound<ReplayOptions>(agent.memory.options).prioritized && !anyone_tells, agent.memory,
+            "prioritized draws by how wrong a loss was, which td alone tells");
+}
+
 // A judge that changes reads what is learned from as it was when it judged.
 void check_judge(const AgentSpec& agent) {
   const std::string& name = agent.judge.name;
@@ -207,6 +220,7 @@ void check_judge(const AgentSpec& agent) {
 
 void check_combination(const AgentSpec& agent) {
   check_judge(agent);
+  check_memory(agent);
   refuse_if(agent.learners.empty(), agent.source, "an agent has at least one learner");
   bool anyone_paid = false;
   for (const LearnerSpec& learner : agent.learners) {

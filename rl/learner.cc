@@ -77,9 +77,17 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
   const Trajectory prepared =
       map_parts(batch, options_.micro_batch_tokens, options_.threads, [&](const Trajectory& part) {
         torch::NoGradGuard no_grad;
-        return each(part, [&](const Objective& objective, const Trajectory& seen) {
-          return objective.loss->prepare(seen, *model_, objective.reward);
-        });
+        const Trajectory judged = options_.judge ? options_.judge->judged(part) : part;
+        const Trajectory noted =
+            each(judged, [&](const Objective& objective, const Trajectory& seen) {
+              return objective.loss->prepare(seen, *model_, objective.reward);
+            });
+        // What the learner's judge says is asked for anew at every update.
+        Trajectory result = part;
+        for (const auto& [name, note] : noted.notes) {
+          if (name.rfind(options_.name + "/", 0) == 0) result.notes[name] = note;
+        }
+        return result;
       });
   return each(prepared, [](const Objective& objective, const Trajectory& seen) {
     return objective.loss->complete(seen);
@@ -115,23 +123,20 @@ Trajectory Learner::with_notes_of(const Trajectory& batch, const Objective& obje
   return result;
 }
 
-std::vector<Tensor> Learner::shares(const Trajectory& batch) const {
-  std::vector<Tensor> result;
+std::vector<Learner::Share> Learner::shares(const Trajectory& batch) const {
+  std::vector<Share> result;
   const Tensor all = weight_of(batch).sum();
   for (const Objective& objective : objectives_) {
     const Trajectory seen = seen_by(batch, objective);
+    const Tensor weight = weight_of(seen), own = weight.sum().clamp_min(1e-12);
     const bool is_whole = seen.mask.is_same(batch.mask);
-    result.push_back(is_whole ? torch::ones_like(all)
-                              : all / weight_of(seen).sum().clamp_min(1e-12));
+    Share share{.factor = is_whole ? torch::ones_like(all) : all / own, .of_first = {}};
+    if (batch.second.defined()) {
+      share.of_first = weight.masked_fill(batch.second.unsqueeze(1), 0).sum() / own;
+    }
+    result.push_back(share);
   }
   return result;
-}
-
-Tensor Learner::first_share(const Trajectory& batch) const {
-  if (!batch.second.defined()) return {};
-  const Tensor weight = weight_of(batch);
-  const Tensor first = weight.masked_fill(batch.second.unsqueeze(1), 0).sum();
-  return first / weight.sum().clamp_min(1e-12);
 }
 
 Tensor Learner::weight_of(const Trajectory& batch) const {
@@ -147,12 +152,11 @@ Tensor Learner::accumulate(const Trajectory& batch) {
       std::min<int64_t>(std::max(1, options_.threads.shards), static_cast<int64_t>(parts.size()));
   std::vector<Sums> sums(static_cast<size_t>(shards));
   std::vector<Tensor> errors(parts.size());
-  const std::vector<Tensor> share = shares(batch);
-  const Tensor first = first_share(batch);
+  const std::vector<Share> share = shares(batch);
   run_parallel(options_.threads, shards, [&](int64_t shard) {
     for (size_t i = static_cast<size_t>(shard); i < parts.size();
          i += static_cast<size_t>(shards)) {
-      errors[i] = add_part(batch.select(parts[i]), share, first, sums[static_cast<size_t>(shard)]);
+      errors[i] = add_part(batch.select(parts[i]), share, sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
@@ -162,8 +166,8 @@ Tensor Learner::accumulate(const Trajectory& batch) {
   return torch::cat(errors).index_select(0, torch::cat(parts).argsort());
 }
 
-Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& shares,
-                         const Tensor& first_share, Sums& sums) const {
+Tensor Learner::add_part(const Trajectory& given, const std::vector<Share>& shares,
+                         Sums& sums) const {
   Trajectory part = given;
   if (options_.judge) {
     torch::NoGradGuard no_grad;
@@ -181,10 +185,10 @@ Tensor Learner::add_part(const Trajectory& given, const std::vector<Tensor>& sha
   for (size_t i = 0; i < objectives_.size(); ++i) {
     const Objective& objective = objectives_[i];
     const Trajectory seen = seen_by(part, objective);
-    Tensor weight = weight_of(seen) * shares[i];
+    Tensor weight = weight_of(seen) * shares[i].factor;
     if (part.importance.defined()) weight = weight * part.importance.unsqueeze(1);
     const LossOutput out = (*objective.loss)(
-        {seen, online, target_ ? &target : nullptr, objective.reward, weight, first_share});
+        {seen, online, target_ ? &target : nullptr, objective.reward, weight, shares[i].of_first});
     const Tensor weighted = objective.weight * out.loss;
     total = total.defined() ? total + weighted : weighted;
     add_into(sums.losses[i], out.loss.detach().clone());

@@ -105,13 +105,14 @@ class Learner {
   // The batch with what the objective noted down in `seen`, its own view of it.
   Trajectory with_notes_of(const Trajectory& batch, const Objective& objective,
                            const Trajectory& seen) const;
-  // What each objective's steps are multiplied by, so that its mean is over its own: one each.
-  std::vector<Tensor> shares(const Trajectory& batch) const;
-  // LossInput::first_share of the batch.
-  Tensor first_share(const Trajectory& batch) const;
+  // Of what an objective learns from, in a batch.
+  struct Share {
+    Tensor factor;    // float32[] of its steps' weights, so that its mean is over its own
+    Tensor of_first;  // LossInput::first_share
+  };
+  std::vector<Share> shares(const Trajectory& batch) const;
   // Errors of the part's rows: float32[B] or undefined.
-  Tensor add_part(const Trajectory& part, const std::vector<Tensor>& shares,
-                  const Tensor& first_share, Sums& sums) const;
+  Tensor add_part(const Trajectory& part, const std::vector<Share>& shares, Sums& sums) const;
   void add_sums(Sums& into, const Sums& from) const;
   Tensor weight_of(const Trajectory& batch) const;
   void check_finite(const std::vector<double>& losses, double norm) const;

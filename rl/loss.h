@@ -20,8 +20,8 @@ struct LossInput {
   const PolicyOutput* target;  // the target network, without; null if the learner keeps none
   const Reward& reward;
   const Tensor& weight;  // float32[B, T] of each trained step, importance included; 0 elsewhere
-  /// float32[] share of the whole update's weight that rows of a mixture's first source have, in [0, 1];
-  /// undefined without a mixture.
+  /// float32[] share that rows of a mixture's first source have of the weight of all that the loss learns from
+  /// in the update, in [0, 1]; undefined without a mixture.
   Tensor first_share = {};
 };
 

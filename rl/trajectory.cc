@@ -193,7 +193,7 @@ Trajectory transitions(const Trajectory& rows, int64_t n, double gamma) {
   require(!rows.start.defined(), "transitions of prefixes cannot be cut out: keep whole episodes");
   require(gamma > 0 && gamma <= 1, "gamma must be in (0, 1], found " + std::to_string(gamma));
   const Tensor discount = rows.discount * gamma, none = torch::zeros_like(rows.reward);
-  const Tensor last = next_column(rows.mask).logical_not();
+  const Tensor last = ops::next_column(rows.mask).logical_not();
   const ops::NStepReturns paid =
       ops::n_step_returns(rows.reward * rows.mask, discount, last, none, n);
   // A reward of nothing and values of 1 leave the product of the discounts.
@@ -223,10 +223,6 @@ Trajectory transitions(const Trajectory& rows, int64_t n, double gamma) {
   const Tensor follows = first(product) != 0;
   all["state_mask"] = torch::stack({first(rows.state_mask), follows}, 1);
   return Trajectory::from_tensors(all, rows.actions.prior_readout);
-}
-
-Tensor next_column(const Tensor& x) {
-  return torch::cat({x.slice(1, 1), torch::zeros_like(x.slice(1, 0, 1))}, 1);
 }
 
 }  // namespace rl

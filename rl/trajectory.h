@@ -78,9 +78,4 @@ Trajectory transitions(const Trajectory& rows, int64_t n, double gamma);
 /// Grows a tensor of `Trajectory::tensors` to `shape`, with what stands in columns without a state.
 Tensor padded(const std::string& name, const Tensor& x, const std::vector<int64_t>& shape);
 
-/// What stands one column further, and 0 in the last: values of next states from values of states.
-///
-/// @param x [B, T].
-Tensor next_column(const Tensor& x);
-
 }  // namespace rl

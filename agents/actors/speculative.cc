@@ -51,8 +51,10 @@ Interleaved interleave(const Tensor& log_q, const Tensor& proposed, const Tensor
   const Tensor accepted = at(stands, proposed);
   const Tensor log_p = filtered_log_probs(teacher_logits, options.teacher);
   const Tensor ids = torch::where(accepted, proposed, draw(log_p, uniform).action_ids);
-  const Tensor q = log_q.exp() * stands;
-  const Tensor b = at(q, ids) + (1 - q.sum(-1)).clamp_min(0) * at(log_p, ids).exp();
+  // What was rejected is summed up, not 1 less the rest: that would round a small mass to nothing.
+  const Tensor q = log_q.exp();
+  const Tensor rejected = q.masked_fill(stands, 0).sum(-1);
+  const Tensor b = at(q * stands, ids) + rejected * at(log_p, ids).exp();
   return {ids, b.log(), accepted};
 }
 

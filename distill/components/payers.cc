@@ -8,6 +8,7 @@
 #include "rl/batching.h"
 #include "rl/opinion.h"
 #include "rl/ops/inverse_bellman.h"
+#include "rl/ops/returns.h"
 #include "rl/ops/value.h"
 #include "rl/torch.h"
 
@@ -109,7 +110,7 @@ class InverseBellman : public rl::Payer {
     });
     return rl::ops::block_rewards(found.select(-1, 0), found.select(-1, 1),
                                   t.discount * options_.gamma,
-                                  rl::next_column(t.mask).logical_not(), options_.steps);
+                                  rl::ops::next_column(t.mask).logical_not(), options_.steps);
   }
 
  private:

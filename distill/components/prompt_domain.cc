@@ -83,9 +83,8 @@ void expect_reference(const ComponentSpec& judge) {
 }  // namespace
 
 envs::Example prompted_example(const PromptDomainOptions& options, const envs::LabelledIds& text) {
-  envs::Example example{.prompt = prompt_of(options, text.label),
-                        .response = text.ids,
-                        .where = "labelled text"};
+  envs::Example example{
+      .prompt = prompt_of(options, text.label), .response = text.ids, .where = "labelled text"};
   example.response.push_back(options.eos_id);
   const auto most = static_cast<size_t>(options.max_text_tokens);
   example.response.resize(std::min(example.response.size(), most));

@@ -213,14 +213,14 @@ std::unique_ptr<rl::Source> TextDomain::pairs(double beta_shape) const {
 std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) const {
   const ComponentSpec actor = component(options.actor);
   const agents::SamplingOptions sampling = sampling_of(options.sampling);
-  const envs::ExampleOf example_of = shuffled();
   const agents::Decoder& writer = actor.name == "teacher" ? options_.teacher : options_.student;
   const auto stage = [&] {
     const envs::TokenEnvironmentOptions environment{.vocabulary_size = writer->vocabulary_size(),
                                                     .end_ids = options_.end_ids,
                                                     .max_new_tokens = options_.max_new_tokens};
-    const auto prompt_of = [=](int64_t episode) {
-      return example_of(episode / options.group_size).prompt;
+    // Each shard reads ahead for itself.
+    const auto prompt_of = [example_of = shuffled(), size = options.group_size](int64_t episode) {
+      return example_of(episode / size).prompt;
     };
     return rl::Rollout::Stage{std::make_unique<envs::TokenEnvironment>(environment, prompt_of),
                               make_actor(actor, sampling)};

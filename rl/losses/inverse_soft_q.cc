@@ -56,8 +56,8 @@ Tensor InverseSoftQ::per_step(const ops::TdDistillation& td, const LossInput& in
   if (!options_.own_steps) return td.loss;
   const Tensor& own = input.trajectory.second;
   require(own.defined(), "own_steps needs rows of a mixture");
-  const Tensor demonstrated = own.logical_not().unsqueeze(1).to(torch::kFloat32) /
-                              input.first_share.clamp_min(1e-12);
+  const Tensor demonstrated =
+      own.logical_not().unsqueeze(1).to(torch::kFloat32) / input.first_share.clamp_min(1e-12);
   // V(s) - gamma V(s'): the two Q cancel.
   const Tensor fall = td.likelihood + td.implied_reward;
   return fall + demonstrated * (td.support - td.implied_reward) +

@@ -10,7 +10,7 @@ namespace rl {
 namespace {
 
 // Nothing is carried over where the next column is not a step of the same episode.
-Tensor last_steps(const Trajectory& t) { return next_column(t.mask).logical_not(); }
+Tensor last_steps(const Trajectory& t) { return ops::next_column(t.mask).logical_not(); }
 
 Tensor clipped(const Tensor& x, const std::optional<double>& limit) {
   return limit ? x.clamp(-*limit, *limit) : x;
@@ -66,8 +66,8 @@ Tensor PolicyGradient::returns(const Tensor& paid, const Trajectory& t) const {
     count = ops::discounted_returns(count, torch::ones_like(result), last);
   }
   if (!options_.include_current) {
-    result = next_column(result).masked_fill(last, 0);
-    count = next_column(count).masked_fill(last, 0);
+    result = ops::next_column(result).masked_fill(last, 0);
+    count = ops::next_column(count).masked_fill(last, 0);
   }
   return options_.length_normalized ? result / count.clamp_min(1) : result;
 }
@@ -83,7 +83,7 @@ Trajectory PolicyGradient::prepare(const Trajectory& part, const PolicyModel& po
   const Tensor value = state_values(output, part);
   const ops::Advantages found =
       ops::generalized_advantage(paid, part.discount * options_.gamma, last_steps(part), value,
-                                 next_column(value), options_.lambda);
+                                 ops::next_column(value), options_.lambda);
   return part.with_note("old_value", value)
       .with_note("advantage", found.advantage)
       .with_note("target", found.target);
@@ -113,8 +113,8 @@ Trajectory PolicyGradient::complete(const Trajectory& batch) const {
   if (by_episode) {
     // Rows that are not learned from have no return to compare with.
     const Tensor rows = batch.mask.any(1).nonzero().squeeze(1);
-    const Tensor whole = compared(advantage.select(1, 0).index_select(0, rows),
-                                  batch.episode.index_select(0, rows));
+    const Tensor whole =
+        compared(advantage.select(1, 0).index_select(0, rows), batch.episode.index_select(0, rows));
     advantage = torch::zeros_like(advantage).index_copy(
         0, rows, whole.unsqueeze(1).expand({-1, advantage.size(1)}));
   }
@@ -139,7 +139,7 @@ ops::Advantages PolicyGradient::stale_advantages(const LossInput& input,
   return ops::vtrace(
       ops::masked(log_prob - t.behavior_log_prob, t.mask),
       clipped(input.reward.of(t, input.online), options_.reward_clip), t.discount * options_.gamma,
-      last_steps(t), value, next_column(value),
+      last_steps(t), value, ops::next_column(value),
       {.rho_bar = limit, .c_bar = limit, .policy_rho_bar = limit, .lambda = options_.lambda});
 }
 
@@ -189,6 +189,8 @@ LossOutput PolicyGradient::operator()(const LossInput& input) const {
   output.metrics.sums["policy_loss"] = policy.detach();
   output.metrics.sums["entropy"] = entropy.detach();
   output.metrics.sums["approximate_kl"] = sum(ops::approximate_kl(log_prob, t.behavior_log_prob));
+  output.metrics.maxima["log_prob_difference"] =
+      log_prob_difference(t, log_prob, input.weight != 0);
   if (options_.clip) {
     output.metrics.sums["clip_fraction"] =
         sum(ops::is_clipped(log_prob, t.behavior_log_prob, *options_.clip));

@@ -48,7 +48,8 @@ Tensor Td::values(const LossInput& input) const {
   const torch::AutoGradMode with_gradient(options_.bootstrap == Bootstrap::live);
   const Trajectory& t = input.trajectory;
   const PolicyOutput& judge = needs_target() ? *input.target : input.online;
-  const auto mixed = [&](const Tensor& best, const Opinion& o) {
+  // Copied where live values keep them for the backward pass.
+  const auto mixed = [this](const Tensor& best, const Opinion& o) {
     return options_.epsilon > 0 ? best.lerp(ops::mean_value(o.logits()), options_.epsilon) : best;
   };
   if (options_.double_q) {
@@ -56,9 +57,9 @@ Tensor Td::values(const LossInput& input) const {
     Trajectory chosen = t;
     chosen.action = map_states(input.online, t, t.state_mask, best_action).to(torch::kInt64);
     return map_states(judge, chosen, t.state_mask,
-                      [&](const Opinion& o) { return mixed(o.action_logit(), o); });
+                      [mixed](const Opinion& o) { return mixed(o.action_logit(), o); });
   }
-  return map_states(judge, t, t.state_mask, [&](const Opinion& o) {
+  return map_states(judge, t, t.state_mask, [this, mixed](const Opinion& o) {
     return options_.entropy > 0 ? ops::soft_value(o.logits(), {}, options_.entropy)
                                 : mixed(ops::greedy_value(o.logits()), o);
   });
@@ -81,9 +82,9 @@ Tensor Td::weight(const LossInput& input) const {
 Tensor Td::target(const LossInput& input) const {
   const Trajectory& t = input.trajectory;
   const Tensor discount = t.discount * options_.gamma, paid = reward(input);
-  const Tensor next = next_column(values(input));
+  const Tensor next = ops::next_column(values(input));
   // Nothing is carried over where the next column is not a step of the same episode.
-  const Tensor last = next_column(t.mask).logical_not();
+  const Tensor last = ops::next_column(t.mask).logical_not();
   if (options_.lambda) return ops::lambda_returns(paid, discount, last, next, *options_.lambda);
   if (options_.n_steps > 1) {
     return ops::n_step_returns(paid, discount, last, next, options_.n_steps).target;

@@ -7,20 +7,12 @@
 #include "rl/torch.h"
 
 namespace rl::ops {
-namespace {
-
-// What stands one step further, and 0 in the last.
-Tensor next_of(const Tensor& x) {
-  return torch::constant_pad_nd(x.narrow(1, 1, x.size(1) - 1), {0, 1});
-}
-
-}  // namespace
 
 Tensor inverse_bellman_rewards(const Tensor& q_taken, const Tensor& value, const Tensor& discount) {
   expect_shape(q_taken, {kAny, kAny}, "q_taken");
   expect_shape(value, q_taken.sizes().vec(), "value");
   expect_shape(discount, q_taken.sizes().vec(), "discount");
-  return (q_taken - discount * next_of(value)).detach();
+  return (q_taken - discount * next_column(value)).detach();
 }
 
 Tensor block_rewards(const Tensor& q_taken, const Tensor& value, const Tensor& discount,
@@ -29,7 +21,7 @@ Tensor block_rewards(const Tensor& q_taken, const Tensor& value, const Tensor& d
   if (steps == 1) return inverse_bellman_rewards(q_taken, value, discount);
   const torch::NoGradGuard no_grad;
   const Tensor none = torch::zeros_like(q_taken);
-  const NStepReturns reached = n_step_returns(none, discount, last, next_of(value), steps);
+  const NStepReturns reached = n_step_returns(none, discount, last, next_column(value), steps);
   const Tensor product = n_step_returns(none, discount, last, torch::ones_like(none), steps).target;
   // Another block follows where the one from here is not the row's last.
   const Tensor follows = last.to(torch::kBool).logical_not().gather(1, reached.last_index);
@@ -39,7 +31,7 @@ Tensor block_rewards(const Tensor& q_taken, const Tensor& value, const Tensor& d
                             total.select(1, t + steps));
   }
   const Tensor carried = discount * last.to(torch::kBool).logical_not();
-  return total - carried * next_of(total);
+  return total - carried * next_column(total);
 }
 
 }  // namespace rl::ops

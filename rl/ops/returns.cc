@@ -31,11 +31,6 @@ Tensor goes_on(const Tensor& last, const Tensor& like) {
   return on.to(like.scalar_type());
 }
 
-// What stands one step further, and 0 in the last.
-Tensor shifted(const Tensor& x) {
-  return torch::constant_pad_nd(x.narrow(1, 1, x.size(1) - 1), {0, 1});
-}
-
 // x_t = base_t + carry_t x_{t+1}, from the end: float[B, T].
 Tensor accumulated(const Tensor& base, const Tensor& carry) {
   Tensor result = torch::empty_like(base);
@@ -48,6 +43,10 @@ Tensor accumulated(const Tensor& base, const Tensor& carry) {
 }
 
 }  // namespace
+
+Tensor next_column(const Tensor& x) {
+  return torch::cat({x.slice(1, 1), torch::zeros_like(x.slice(1, 0, 1))}, 1);
+}
 
 Tensor discounted_returns(const Tensor& reward, const Tensor& discount, const Tensor& last,
                           const Tensor& next_value) {
@@ -73,8 +72,8 @@ NStepReturns n_step_returns(const Tensor& reward, const Tensor& discount, const 
   const Tensor here = torch::arange(steps, last.options().dtype(torch::kInt64)).expand_as(last);
   Tensor target = one_step, last_index = here;
   for (int64_t m = 2; m <= std::min(n, steps); ++m) {
-    target = torch::where(on.to(torch::kBool), reward + discount * shifted(target), one_step);
-    last_index = torch::where(on.to(torch::kBool), shifted(last_index), here);
+    target = torch::where(on.to(torch::kBool), reward + discount * next_column(target), one_step);
+    last_index = torch::where(on.to(torch::kBool), next_column(last_index), here);
   }
   return {target, last_index};
 }
@@ -117,7 +116,7 @@ Advantages vtrace(const Tensor& log_ratio, const Tensor& reward, const Tensor& d
       ratio.clamp_max(options.rho_bar) * (reward + discount * next_value - value);
   const Tensor carried = options.lambda * ratio.clamp_max(options.c_bar) * discount * on;
   const Tensor target = value + accumulated(difference, carried);
-  const Tensor next_target = torch::where(on.to(torch::kBool), shifted(target), next_value);
+  const Tensor next_target = torch::where(on.to(torch::kBool), next_column(target), next_value);
   const Tensor advantage = reward + discount * next_target - value;
   return {ratio.clamp_max(options.policy_rho_bar) * advantage, target};
 }

@@ -19,6 +19,11 @@
 
 namespace rl::ops {
 
+/// What stands one column further, and 0 in the last: values of next states from values of states.
+///
+/// @param x [B, T].
+Tensor next_column(const Tensor& x);
+
 /// G_t = r_t + d_t G_{t+1}, and r_t + d_t next_value_t where `last`: float32[B, T].
 ///
 /// @param next_value undefined: nothing is bootstrapped, a cut step counts as an ended one.

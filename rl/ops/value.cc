@@ -5,6 +5,7 @@
 
 #include "rl/check.h"
 #include "rl/ops/masked.h"
+#include "rl/ops/returns.h"
 #include "rl/torch.h"
 
 namespace rl::ops {
@@ -17,9 +18,7 @@ Tensor zero_like(const Tensor& x) { return torch::zeros({}, x.options().requires
 // V of the state that each step reaches, and 0 where the discount is 0.
 Tensor next_values(const Tensor& value, const Tensor& discount) {
   const int64_t steps = discount.size(1);
-  const Tensor next = value.size(1) == steps + 1
-                          ? value.narrow(1, 1, steps)
-                          : torch::constant_pad_nd(value.narrow(1, 1, steps - 1), {0, 1});
+  const Tensor next = value.size(1) == steps + 1 ? value.narrow(1, 1, steps) : next_column(value);
   return masked(next, discount);
 }
 

@@ -144,6 +144,13 @@ TEST(Combinations, NeedTheProbabilitiesThatWereActedBy) {
       "top_k, top_p, min_p), set clip, importance_clip or ratio");
 }
 
+TEST(Combinations, NeedErrorsToDrawBy) {
+  expect_refused(
+      "memory: {name: replay, prioritized: true}\n"
+      "learners: [{objectives: [{loss: imitation, reward: [{term: log_likelihood}]}]}]",
+      "which td alone tells");
+}
+
 TEST(Combinations, NeedATargetThatIsRenewed) {
   expect_refused("source: segments\nmemory: replay\nlearners: [{objectives: [{loss: td}]}]",
                  "set target to copy or average");

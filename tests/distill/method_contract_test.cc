@@ -79,7 +79,7 @@ const std::map<std::string, Trial>& trials() {
       {"endogenous", in_letters("", Goal::likelihood, 0.1)},
       {"g_opd", in_letters("", Goal::reverse_kl, 0.1)},  // its optimum lies beyond the teacher
       {"gkd", in_letters("lambda: 1, beta: 1", Goal::reverse_kl, 0.05)},
-      {"grpo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
+      {"grpo", in_chain("gamma: 0.9, group_size: 4", "steps: 150, batch_size: 16", kValues)},
       {"iq_learn", in_letters("capacity: 1500, alpha: 50.0", Goal::written_kl, 0.15)},
       {"llmr", in_letters("", Goal::likelihood, 0.1)},
       {"minillm", in_letters("", Goal::reverse_kl, 0.1)},

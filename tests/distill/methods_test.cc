@@ -334,7 +334,8 @@ TEST(DistiLlm, NeedsARunThatEvaluatesAndAMemoryForABatch) {
                "train.batch_size is 12", /*is_whole=*/false);
   expect_error(
       [&] {
-        check_training(build("grpo", "{group_size: 8, episodes: 20}"), {.batch_size = 4}, mark);
+        check_training(build("endogenous", "{baseline: group, group_size: 8, episodes: 20}"),
+                       {.batch_size = 4}, mark);
       },
       "episodes is 20", /*is_whole=*/false);
   expect_error(

@@ -203,9 +203,9 @@ TEST(PolicyGradient, OfValuesAndAnImportanceClipIsVtrace) {
   const Tensor found =
       e.advantages({.lambda = 1, .normalization = Normalization::none, .importance_clip = 1});
   const Tensor value = e.value * e.t.mask;
-  const ops::Advantages expected =
-      ops::vtrace(torch::full({4, 2}, 0.1), e.t.reward * e.t.mask, e.t.discount * 0.5,
-                  torch::tensor({{0, 1}, {0, 1}, {0, 1}, {1, 1}}), value, next_column(value), {});
+  const ops::Advantages expected = ops::vtrace(
+      torch::full({4, 2}, 0.1), e.t.reward * e.t.mask, e.t.discount * 0.5,
+      torch::tensor({{0, 1}, {0, 1}, {0, 1}, {1, 1}}), value, ops::next_column(value), {});
   EXPECT_TRUE(found.allclose(expected.advantage * e.t.mask, 1e-4, 1e-5)) << found;
 }
 
@@ -264,6 +264,61 @@ TEST(PolicyGradient, OfTwoRewardsHasTheSumOfTheirGradients) {
   };
   EXPECT_TRUE(
       gradient(true, true).allclose(gradient(true, false) + gradient(false, true), 1e-5, 1e-7));
+}
+
+// Who acted and who learns are one policy here, so that their probabilities of what was done are the same.
+TEST(PolicyGradient, TellsHowFarTheActorIsFromTheLearner) {
+  torch::manual_seed(6);
+  const Tensor logits = torch::randn({2, 3, 5});
+  Trajectory t = make_rows(torch::randint(5, {2, 3}, torch::kInt64), torch::ones({2, 3}),
+                           torch::tensor({1.F, 1.F, 0.F}).repeat({2, 1}), 5);
+  t.own.fill_(true);
+  const Tensor taken = logits.log_softmax(-1).gather(-1, t.action.unsqueeze(-1)).squeeze(-1);
+  const auto difference = [&](const Tensor& acted_by) {
+    t.behavior_log_prob = acted_by;
+    const PolicyGradientOptions options{.clip = std::nullopt, .baseline = Baseline::none};
+    return learn(options, t, logits, {}, true).metrics.at("policy/log_prob_difference");
+  };
+  EXPECT_LT(difference(taken), 1e-6);
+  EXPECT_NEAR(difference(taken - 0.25), 0.25, 1e-6);
+}
+
+struct FixedPrior : Prior {
+  explicit FixedPrior(const Tensor& given) : log_probs(given) {}
+  ActionSet judge(const Trajectory& t) const override {
+    ActionSet set;
+    set.prior_log_probs = log_probs.index_select(0, t.episode);
+    return set;
+  }
+  Tensor log_probs;
+};
+
+// What is paid is what the learner's own judge says, not the one that judged what was collected.
+TEST(PolicyGradient, IsPaidByTheJudgeOfItsLearner) {
+  torch::manual_seed(7);
+  const Tensor logits = torch::randn({3, 2, 4}), prior = torch::randn({3, 2, 4}).log_softmax(-1);
+  const Trajectory t = make_rows(torch::randint(4, {3, 2}, torch::kInt64), torch::ones({3, 2}),
+                                 torch::tensor({1.F, 0.F}).repeat({3, 1}), 4);
+  const auto gradient = [&](const Trajectory& batch, std::shared_ptr<const Prior> judge) {
+    std::vector<Objective> objectives;
+    const Reward reward{
+        {{"log_prior", 1.0, [](const Opinion& o) {
+            return o.prior_log_probs().gather(-1, o.slot().clamp_min(0).unsqueeze(-1)).squeeze(-1);
+          }}}};
+    objectives.push_back({"pg", 1.0,
+                          std::make_unique<PolicyGradient>(PolicyGradientOptions{
+                              .clip = std::nullopt, .baseline = Baseline::none}),
+                          reward});
+    LearnerOptions options;
+    options.judge = std::move(judge);
+    Learner learner(std::make_shared<LogitsPolicy>(logits), std::move(objectives), options);
+    learner.accumulate(learner.prepare(batch));
+    return learner.gradients()[0];
+  };
+  const auto judge = std::make_shared<FixedPrior>(prior);
+  const Tensor found = gradient(t, judge), expected = gradient(judge->judged(t), nullptr);
+  EXPECT_GT(expected.abs().max().item<double>(), 1e-3);
+  EXPECT_TRUE(found.allclose(expected, 1e-5, 1e-7));
 }
 
 TEST(PolicyGradient, ComparesTheRowsItLearnsFromAlone) {

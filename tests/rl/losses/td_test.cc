@@ -184,12 +184,31 @@ TEST(Td, GivesTheSameGradientHoweverTheBatchIsCut) {
   for (const TdOptions& options :
        {TdOptions{.n_steps = 3}, TdOptions{.lambda = 0.7},
         TdOptions{.double_q = true, .epsilon = .1},
+        TdOptions{.epsilon = .1, .bootstrap = Bootstrap::live},
         TdOptions{.entropy = 0.3, .bootstrap = Bootstrap::live, .sqil = SqilOptions{}}}) {
     const Learned whole = learn(options, t, logits, target);
     const Learned cut = learn(options, t, logits, target, 3);
     EXPECT_NEAR(whole.loss, cut.loss, 1e-6);
     EXPECT_TRUE(whole.gradients[0].allclose(cut.gradients[0], 1e-5, 1e-7));
   }
+}
+
+// A second formula, with the gradient through the values of later states.
+TEST(Td, OfLiveGreedyValuesHasTheirGradient) {
+  torch::manual_seed(9);
+  const Tensor logits = torch::randn({2, 3, 4});
+  Trajectory t = make_rows(torch::randint(4, {2, 3}, torch::kInt64), torch::ones({2, 3}),
+                           torch::tensor({1.F, 1.F, 0.F}).repeat({2, 1}), 4);
+  t.reward = torch::randn({2, 3});
+  const Tensor z = logits.clone().requires_grad_();
+  const Tensor value = std::get<0>(z.max(-1)).lerp(z.mean(-1), 0.1);
+  const Tensor next = torch::constant_pad_nd(value.narrow(1, 1, 2), {0, 1}) * 0.9;
+  const Tensor error = z.gather(-1, t.action.unsqueeze(-1)).squeeze(-1) - t.reward - next;
+  (error.square() / 2).mean().backward();
+  const Learned found =
+      learn({.gamma = 0.9, .huber_delta = 0, .epsilon = 0.1, .bootstrap = Bootstrap::live}, t,
+            logits, {});
+  EXPECT_TRUE(found.gradients[0].allclose(z.grad(), 1e-5, 1e-7));
 }
 
 TEST(Td, RefusesOptionsOutOfRange) {
