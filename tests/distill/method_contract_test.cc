@@ -88,7 +88,7 @@ const std::map<std::string, Trial>& trials() {
       {"online_teacher", in_letters("", Goal::written_kl, 0.1)},
       {"ppo", in_chain("worlds: 8, steps: 32, gamma: 0.9", "steps: 120, batch_size: 4", kActor)},
       {"reinforce", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
-      {"rloo", in_chain("gamma: 0.9", "steps: 150, batch_size: 16", kValues)},
+      {"rloo", in_chain("gamma: 0.9, group_size: 4", "steps: 150, batch_size: 16", kValues)},
       {"self_distill",
        {.method = "top_k: 0, top_p: 1", .student = kTeacher, .goal = Goal::told_kl, .share = 0.1}},
       {"seq_kd", in_letters("", Goal::forward_kl, 0.12)},
