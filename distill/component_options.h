@@ -562,8 +562,8 @@ struct SoftTdOptions {
   std::string out_of_set = "include";  // a token outside the set is given a slot ("include"), its
                                        // step left out ("exclude"), or taken for the "tail"
   double entropy = 1;                  // temperature e of V = e logsumexp(Q / e), > 0
-  bool own_steps = false;    // those of a mixture's second source are the student's own
-  bool chi2_on_own = false;  // the regulariser also at the student's own steps
+  bool own_steps = false;              // those of a mixture's second source are the student's own
+  bool chi2_on_own = false;            // the regulariser also at the student's own steps
 
   Bindings bindings();
   void check(const Options& options) const;
