@@ -154,6 +154,18 @@ TEST(Interleave, RanksOnTheTeachersRawLogits) {
   EXPECT_EQ(at(2).action_ids.item<int64_t>(), 0);
 }
 
+// The student nearly never proposes what is rejected here, and 1 less the rest would be 0.
+TEST(Interleave, KnowsHowLikelyARareReplacementIs) {
+  const Tensor log_q = torch::tensor({{0.F, 0.F, -20.F}}).log_softmax(-1);
+  const Tensor p = torch::tensor({{.5F, .4F, .1F}});
+  const auto [ids, log_prob, accepted] = interleave(
+      log_q, torch::full({1}, 2, torch::kInt64), p.log(), torch::zeros({1}, torch::kInt64),
+      {.k = 2}, torch::full({1}, .95, torch::kFloat64));
+  EXPECT_FALSE(accepted.item<bool>());
+  ASSERT_EQ(ids.item<int64_t>(), 2);
+  EXPECT_NEAR(log_prob.item<double>(), log_q[0][2].item<double>() + std::log(.1), 1e-4);
+}
+
 TEST(SpeculativeOptions, LetKFallToOne) {
   const SpeculativeOptions options{.k = 10, .decay_tokens = 5};
   EXPECT_TRUE(options.k_at(torch::arange(7)).equal(torch::tensor({10, 8, 6, 4, 2, 1, 1})));

@@ -151,6 +151,35 @@ TEST(InverseSoftQ, LeavesOutStepsOutsideTheirSetForItselfAlone) {
   }
 }
 
+// Shares are those of the steps that are left: own steps outside their set move nobody else's weight.
+TEST(InverseSoftQ, SharesWhatIsLeftAmongDemonstratedAndOwnSteps) {
+  const Mixed m;
+  const auto at_demonstrations = [&](bool outside) {
+    Trajectory batch = m.t;
+    batch.mask = torch::ones_like(batch.mask);
+    batch.state_mask = batch.mask;
+    batch.discount = torch::zeros_like(batch.discount);  // V(s) - r and its means alone
+    batch.actions = top_k(torch::arange(5, torch::kFloat32).log_softmax(-1).expand({4, 3, 5}), 2);
+    batch.action = torch::full({4, 3}, 4, torch::kInt64);
+    if (outside) {
+      batch.action[1].fill_(0);
+    } else {
+      batch = batch.select(torch::tensor({0, 2, 3}));  // as if the row were not there
+    }
+    const auto policy = std::make_shared<LogitsPolicy>(m.logits);
+    std::vector<Objective> objectives;
+    objectives.push_back({"q",
+                          1.0,
+                          std::make_unique<InverseSoftQ>(InverseSoftQOptions{
+                              .out_of_set = OutOfSet::exclude, .own_steps = true}),
+                          {}});
+    Learner learner(policy, std::move(objectives), {});
+    learner.accumulate(learner.prepare(batch));
+    return learner.gradients()[0];
+  };
+  EXPECT_TRUE(at_demonstrations(true).allclose(at_demonstrations(false), 1e-5, 1e-7));
+}
+
 TEST(InverseSoftQ, RefusesOptionsOutOfRange) {
   const auto refuses = [](const InverseSoftQOptions& options) {
     EXPECT_THROW(InverseSoftQ{options}, std::invalid_argument);
