@@ -17,10 +17,8 @@ TEST(PolicyTeacher, OffersNoClosedActionAtAnyTemperature) {
   const rl::Trajectory t = rl::toy::make_rows(torch::zeros({1, 2}, torch::kInt64),
                                               torch::ones({1, 2}), torch::zeros({1, 2}), 4);
   for (const double temperature : {1.0, 4.0, 100.0}) {
-    const rl::ActionSet set = PolicyTeacher(policy, {.kind = OfferOptions::Kind::top_k,
-                                                     .max_actions = 4,
-                                                     .temperature = temperature})
-                                  .judge(t);
+    const rl::ActionSet set = PolicyTeacher(policy, {.temperature = temperature}).judge(t);
+    ASSERT_FALSE(set.is_full()) << temperature;
     EXPECT_EQ(set.ids.eq(-1).sum().item<int64_t>(), 2) << temperature;
     EXPECT_FALSE(set.ids.eq(3).any().item<bool>()) << temperature;
   }
