@@ -35,7 +35,7 @@ Tensor logits(Decoder& decoder, const Tensor& ids, const Tensor& attention_mask)
   const at::NoGradGuard no_grad;
   const Unpadded rows = unpad(ids, attention_mask);
   const Tensor found =
-      rl::ops::linear(decoder->forward(rows.ids), decoder->head_weight()).to(at::kCPU, at::kFloat);
+      rl::ops::linear_float32(decoder->forward(rows.ids), decoder->head_weight()).to(at::kCPU);
   Tensor result = at::zeros_like(found);
   for (int64_t row = 0; row < ids.size(0); ++row) {
     const int64_t length = rows.lengths[row];
@@ -61,7 +61,7 @@ Tensor greedy(Decoder& decoder, const Tensor& ids, const Tensor& attention_mask,
   Tensor hidden = read.index({at::arange(batch, last.options()), last});
   for (int64_t i = 0; i < n; ++i) {
     if (i > 0) hidden = decoder->forward(result.narrow(1, i - 1, 1), cache).squeeze(1);
-    const Tensor best = rl::ops::linear(hidden, decoder->head_weight()).argmax(-1);
+    const Tensor best = rl::ops::linear_float32(hidden, decoder->head_weight()).argmax(-1);
     result.select(1, i).copy_(best);
   }
   return result;

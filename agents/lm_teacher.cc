@@ -26,6 +26,11 @@ ActionSet LmTeacher::judge(const rl::Trajectory& t) const {
   return offer_in_chunks(states.features, readout_, options_, t);
 }
 
+ActionSet LmTeacher::judge_by(const rl::PolicyOutput& states, const rl::Trajectory& t) const {
+  torch::NoGradGuard no_grad;
+  return offer_in_chunks(states.features, readout_, options_, t);
+}
+
 ActionSet LmTeacher::offer_next(const Tensor& logits) const {
   return offer((logits / options_.temperature).log_softmax(-1), options_);
 }

@@ -16,6 +16,8 @@ class LmTeacher : public envs::TeacherOracle {
   LmTeacher(Decoder decoder, const OfferOptions& options);
 
   rl::ActionSet judge(const rl::Trajectory& trajectory) const override;
+  rl::ActionSet judge_by(const rl::PolicyOutput& states,
+                         const rl::Trajectory& trajectory) const override;
   int64_t vocabulary_size() const override { return decoder_->vocabulary_size(); }
   rl::ActionSet begin(const rl::Tensor& ids, const rl::Tensor& length) override;
   rl::ActionSet advance(const rl::Tensor& ids) override;

@@ -290,6 +290,10 @@ Value written(const std::vector<T>& values) {
   return Value::List(values.begin(), values.end());
 }
 
+bool is_among(const std::vector<std::string>& names, const Binding& binding) {
+  return std::find(names.begin(), names.end(), binding.name()) != names.end();
+}
+
 }  // namespace
 
 std::string Mark::text() const {
@@ -359,7 +363,15 @@ Value Binding::value() const {
 Bindings without(const Bindings& bindings, const std::vector<std::string>& names) {
   Bindings kept;
   for (const Binding& binding : bindings.items()) {
-    if (std::find(names.begin(), names.end(), binding.name()) == names.end()) kept.add(binding);
+    if (!is_among(names, binding)) kept.add(binding);
+  }
+  return kept;
+}
+
+Bindings only(const Bindings& bindings, const std::vector<std::string>& names) {
+  Bindings kept;
+  for (const Binding& binding : bindings.items()) {
+    if (is_among(names, binding)) kept.add(binding);
   }
   return kept;
 }
@@ -411,6 +423,18 @@ void require_choice(bool is_made, const std::string& choice, const Options& opti
   for (const std::string& name : names) {
     require(is_made || !options.has(name), options, choice + " where " + name + " is set");
   }
+}
+
+void require_weights(const Options& options, const Bindings& weights) {
+  std::string names;
+  double sum = 0;
+  for (const Binding& binding : weights.items()) {
+    const double weight = binding.value().number();
+    require(weight >= 0, options, binding.name() + " >= 0");
+    names += (names.empty() ? "" : ", ") + binding.name();
+    sum += weight;
+  }
+  require(sum > 0, options, "one of " + names + " > 0");
 }
 
 void require_one_of(const std::string& value, const std::vector<std::string>& known,

@@ -155,6 +155,9 @@ class Bindings {
 /// The bindings but those with the given names: what a method decides itself.
 Bindings without(const Bindings& bindings, const std::vector<std::string>& names);
 
+/// The bindings with the given names: what a method leaves to its users.
+Bindings only(const Bindings& bindings, const std::vector<std::string>& names);
+
 /// Sets each variable whose name `options` holds; the others keep their defaults. Integers serve
 /// where numbers are asked for, whole numbers such as 1e6 where integers are, one value where a
 /// list is.
@@ -178,6 +181,12 @@ void require(bool condition, const Options& options, const std::string& statemen
 /// @throws ConfigError "run.yaml:12:9: needs divergence: jsd where beta is set, found ..." unless `is_made`.
 void require_choice(bool is_made, const std::string& choice, const Options& options,
                     const std::vector<std::string>& names);
+
+/// Checks weights of what is added up: each is >= 0, one of them > 0.
+///
+/// @param weights bound numbers.
+/// @throws ConfigError as `require`.
+void require_weights(const Options& options, const Bindings& weights);
 
 /// Checks that a name is one of a few.
 ///

@@ -145,34 +145,54 @@ Tensor Learner::weight_of(const Trajectory& batch) const {
   return mask / mask.sum(1, /*keepdim=*/true).clamp_min(1);
 }
 
+std::optional<Trajectory> Learner::judged_already(const Trajectory& batch) const {
+  const Learner* other = options_.judge_learns;
+  if (!options_.judge || !other || !batch.mask.is_same(other->seen_.mask)) return std::nullopt;
+  torch::NoGradGuard no_grad;
+  return batch.with(options_.judge->judge_by(other->seen_.states, batch));
+}
+
 Tensor Learner::accumulate(const Trajectory& batch) {
-  const std::vector<Tensor> parts =
+  const std::vector<Tensor> rows =
       cut_by_tokens(batch, options_.micro_batch_tokens, options_.threads.shards);
   const int64_t shards =
-      std::min<int64_t>(std::max(1, options_.threads.shards), static_cast<int64_t>(parts.size()));
+      std::min<int64_t>(std::max(1, options_.threads.shards), static_cast<int64_t>(rows.size()));
   std::vector<Sums> sums(static_cast<size_t>(shards));
-  std::vector<Tensor> errors(parts.size());
+  std::vector<Part> parts(rows.size());
   const std::vector<Share> share = shares(batch);
+  const std::optional<Trajectory> judged = judged_already(batch);
   run_parallel(options_.threads, shards, [&](int64_t shard) {
-    for (size_t i = static_cast<size_t>(shard); i < parts.size();
-         i += static_cast<size_t>(shards)) {
-      errors[i] = add_part(batch.select(parts[i]), share, sums[static_cast<size_t>(shard)]);
+    for (size_t i = static_cast<size_t>(shard); i < rows.size(); i += static_cast<size_t>(shards)) {
+      Trajectory part = (judged ? *judged : batch).select(rows[i]);
+      if (options_.judge && !judged) {
+        torch::NoGradGuard no_grad;
+        part = options_.judge->judged(part);
+      }
+      parts[i] = add_part(part, share, sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
   weight_ = weight_ + weight_of(batch).sum().to(torch::kFloat64);
   count_ = count_ + batch.mask.sum();
-  if (!errors.front().defined()) return {};
-  return torch::cat(errors).index_select(0, torch::cat(parts).argsort());
+  const Tensor order = torch::cat(rows).argsort();
+  const auto joined = [&](const auto& of) {
+    std::vector<Tensor> found;
+    for (const Part& part : parts) found.push_back(of(part));
+    return torch::cat(found).index_select(0, order);
+  };
+  if (options_.keeps_states) {
+    const Tensor features = joined([&](const Part& part) {
+      const Tensor& own = part.states.features;
+      return torch::constant_pad_nd(own, {0, 0, 0, batch.length() - own.size(1)});
+    });
+    seen_ = {batch.mask, {features, parts.front().states.readout, {}}};
+  }
+  if (!parts.front().errors.defined()) return {};
+  return joined([](const Part& part) { return part.errors; });
 }
 
-Tensor Learner::add_part(const Trajectory& given, const std::vector<Share>& shares,
-                         Sums& sums) const {
-  Trajectory part = given;
-  if (options_.judge) {
-    torch::NoGradGuard no_grad;
-    part = options_.judge->judged(part);
-  }
+Learner::Part Learner::add_part(const Trajectory& part, const std::vector<Share>& shares,
+                                Sums& sums) const {
   const PolicyOutput online = model_->evaluate(part);
   PolicyOutput target;
   if (target_) {
@@ -200,7 +220,10 @@ Tensor Learner::add_part(const Trajectory& given, const std::vector<Share>& shar
       /*allow_unused=*/true);
   sums.gradients.resize(gradients.size());
   for (size_t i = 0; i < gradients.size(); ++i) add_into(sums.gradients[i], gradients[i]);
-  return errors.defined() ? errors.sum(1) / part.step_counts().clamp_min(1) : errors;
+  Part result;
+  if (errors.defined()) result.errors = errors.sum(1) / part.step_counts().clamp_min(1);
+  if (options_.keeps_states) result.states = {online.features.detach(), online.readout, {}};
+  return result;
 }
 
 void Learner::add_sums(Sums& into, const Sums& from) const {
@@ -317,6 +340,7 @@ void Learner::update_target() {
 
 void Learner::clear() {
   total_ = {};
+  seen_ = {};
   const auto options = parameters_.front().second.options();
   weight_ = torch::zeros({}, options.dtype(torch::kFloat64));
   count_ = torch::zeros({}, options.dtype(torch::kInt64));

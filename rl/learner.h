@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct Objective {
 /// Whether an update averages over trained steps, or over rows and within each over its steps.
 enum class Average { kSteps, kRows };
 
+class Learner;
+
 struct LearnerOptions {
   std::string name = "policy";  // prefix of its metrics
   /// Learning rate of the update with the given number (from 0).
@@ -50,6 +53,11 @@ struct LearnerOptions {
   /// Judges what this learner learns from, as its prior is now, at every update; null: the batch is
   /// judged already.
   std::shared_ptr<const Prior> judge = nullptr;
+  /// The learner of the policy that `judge` asks. If it learns from the same batch, before this one, what its
+  /// policy makes of the batch is not asked for again.
+  const Learner* judge_learns = nullptr;
+  /// Keeps what the policy makes of a batch until the step, for learners whose judge it is.
+  bool keeps_states = false;
 };
 
 /// The gradient step; the only place that runs a backward pass for learning.
@@ -111,8 +119,14 @@ class Learner {
     Tensor of_first;  // LossInput::first_share
   };
   std::vector<Share> shares(const Trajectory& batch) const;
-  // Errors of the part's rows: float32[B] or undefined.
-  Tensor add_part(const Trajectory& part, const std::vector<Share>& shares, Sums& sums) const;
+  // What a part of a batch came to.
+  struct Part {
+    Tensor errors;        // float32[B] of the part's rows, or undefined
+    PolicyOutput states;  // without gradient; where they are kept
+  };
+  Part add_part(const Trajectory& part, const std::vector<Share>& shares, Sums& sums) const;
+  // The batch as the learner's judge sees it, if that is known without asking.
+  std::optional<Trajectory> judged_already(const Trajectory& batch) const;
   void add_sums(Sums& into, const Sums& from) const;
   Tensor weight_of(const Trajectory& batch) const;
   void check_finite(const std::vector<double>& losses, double norm) const;
@@ -128,6 +142,12 @@ class Learner {
   Sums total_;
   Tensor weight_;  // float64[] of the update so far
   Tensor count_;   // int64[] trained steps of the update so far
+  // What the policy made of the batch added last, which is known by its mask; where it is kept.
+  struct Seen {
+    Tensor mask;
+    PolicyOutput states;
+  };
+  Seen seen_;
   bool enough_ = false;
 };
 

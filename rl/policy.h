@@ -69,6 +69,13 @@ class Prior {
   /// to if the set is made to include it. Without gradient. May be called from several threads.
   virtual ActionSet judge(const Trajectory& trajectory) const = 0;
 
+  /// The same, where it is known already what the prior's own policy makes of the states. A prior that is
+  /// no policy asks itself.
+  virtual ActionSet judge_by(const PolicyOutput& states, const Trajectory& trajectory) const {
+    (void)states;
+    return judge(trajectory);
+  }
+
   /// The trajectory with these sets, and with what the prior notes down for those who learn.
   virtual Trajectory judged(const Trajectory& trajectory) const {
     return trajectory.with(judge(trajectory));

@@ -48,7 +48,15 @@ std::string name_among(const std::vector<rl::Objective>& others, const std::stri
   return name;
 }
 
+// Whether the judge asks the model that the learner trains.
+bool asks(const ComponentSpec& judge, const LearnerSpec& learner) {
+  const bool adapts = judge.name == "adapted_teacher" || judge.name == "repaired_teacher";
+  return learner.trains == (adapts ? "teacher_modules" : judge.name);
+}
+
+// @param earlier the agent's learners before this one.
 std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const AgentSpec& agent,
+                                          const std::vector<std::unique_ptr<rl::Learner>>& earlier,
                                           const Context& context, const LearnerSettings& settings) {
   std::vector<rl::Objective> objectives;
   for (const ObjectiveSpec& objective : spec.objectives) {
@@ -71,7 +79,13 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const AgentSp
   }
   if (spec.judge.name != "none") {
     options.judge = context.domain.judge(spec.judge, make_offer(agent, spec, context.seed));
+    for (size_t i = 0; i < earlier.size(); ++i) {
+      if (asks(spec.judge, agent.learners[i])) options.judge_learns = earlier[i].get();
+    }
   }
+  options.keeps_states =
+      std::any_of(agent.learners.begin(), agent.learners.end(),
+                  [&](const LearnerSpec& other) { return asks(other.judge, spec); });
   return std::make_unique<rl::Learner>(context.domain.model(spec.trains), std::move(objectives),
                                        options);
 }
@@ -103,7 +117,7 @@ rl::Agent make_agent(const AgentSpec& spec, const Context& context,
                   {},
                   spec.alternate_every};
   for (const LearnerSpec& learner : spec.learners) {
-    agent.learners.push_back(make_learner(learner, spec, context, settings));
+    agent.learners.push_back(make_learner(learner, spec, agent.learners, context, settings));
   }
   return agent;
 }

@@ -125,16 +125,6 @@ std::unique_ptr<rl::Source> make_plain_source(const ComponentSpec& spec, const C
   throw ConfigError("there is no source \"" + spec.name + "\"");
 }
 
-std::unique_ptr<rl::Source> judged(std::unique_ptr<rl::Source> source, const AgentSpec& spec,
-                                   const Context& context) {
-  if (auto follower = context.domain.follower(spec.judge)) {
-    source = std::make_unique<rl::Followed>(std::move(source), std::move(follower));
-  }
-  return std::make_unique<rl::Judged>(
-      std::move(source), context.domain.judge(spec.judge, make_offer(spec, context.seed)),
-      context.threads, context.micro_batch_tokens);
-}
-
 }  // namespace
 
 int64_t episodes_per_collect(const AgentSpec& spec) {
@@ -152,7 +142,14 @@ std::unique_ptr<rl::Source> make_source(const AgentSpec& spec, const Context& co
     }
     source = std::make_unique<rl::Paid>(std::move(source), std::move(payers));
   }
-  if (is_judged(spec)) source = judged(std::move(source), spec, context);
+  if (auto follower = context.domain.follower(spec.judge)) {
+    source = std::make_unique<rl::Followed>(std::move(source), std::move(follower));
+  }
+  if (is_judged(spec)) {
+    source = std::make_unique<rl::Judged>(
+        std::move(source), context.domain.judge(spec.judge, make_offer(spec, context.seed)),
+        context.threads, context.micro_batch_tokens);
+  }
   if (spec.hindsight.terms.empty()) return source;
   return std::make_unique<rl::Hindsight>(std::move(source), context.domain.model("student"),
                                          make_reward(spec.hindsight), prior_readout(spec, context),

@@ -4,8 +4,7 @@
 // Agent:  every prompt is answered by the dataset (or the teacher) and by the student.
 // Reward: minus KL(p, a p + (1 - a) q) on the first response, minus KL(q, (1 - a) p + a q) on the
 //         second, each in a mean per response, differentiated at every visited state (gamma = 0).
-// Source: Ko et al. 2025, "DistiLLM-2: A Contrastive Approach Boosts the Distillation of LLMs",
-//         arXiv:2503.07067.
+// Source: Ko et al. 2025, "DistiLLM-2: A Contrastive Approach", arXiv:2503.07067.
 
 #include "distill/methods/methods.h"
 
@@ -36,26 +35,24 @@ MethodSpec distillm2(const Options& options) {
   pairs.check(options);
   skew.check(options);
 
-  const auto side = [&](bool is_first, const Ramp& factor, const ComponentSpec& divergence) {
-    ContrastOptions contrast{.writer = is_first ? "teacher" : "student",
-                             .factor = factor,
-                             .factor_share = beta_share,
-                             .curriculum = curriculum};
-    if (curriculum) contrast.largest_skew = skew.alpha;
+  SkewKlOptions pull{.alpha = skew.alpha, .divergence = skew.divergence};
+  ContrastOptions contrast{.factor_share = beta_share, .curriculum = curriculum};
+  if (curriculum) contrast.largest_skew = skew.alpha;
+  const auto side = [&](const Ramp& factor, const ComponentSpec& divergence, const char* rows) {
+    contrast.factor = factor;
     return ObjectiveSpec{{"contrast", options_of(contrast.bindings())},
                          {{{divergence, -1}}},
                          form == "code" ? 1.0 : 0.5,
-                         is_first ? "first" : "second"};
+                         rows};
   };
-  SkewKlOptions pull{.alpha = skew.alpha, .divergence = skew.divergence};
+  const Ramp rest = {most - beta.from, most - beta.to};
+  const auto pulled = side(rest, {"skew_kl", options_of(pull.bindings())}, "first");
+  contrast.writer = "student";
+  const auto pushed = side(beta, {"skew_reverse_kl", options_of(skew.bindings())}, "second");
   const AgentSpec agent{
       .source = {"pairs", options_of(pairs.bindings())},
       .actions = component(actions),
-      .learners = {{.trains = "student",
-                    .objectives = {side(true, {most - beta.from, most - beta.to},
-                                        {"skew_kl", options_of(pull.bindings())}),
-                                   side(false, beta,
-                                        {"skew_reverse_kl", options_of(skew.bindings())})}}},
+      .learners = {{.objectives = {pulled, pushed}}},
   };
   return {.stages = {{"distillm2", agent}}};
 }

@@ -21,20 +21,14 @@ MethodSpec mix_kd(const Options& options) {
   double written_weight = 1;              // of their likelihood, >= 0
   DivergenceOptions at;                   // temperatures of a KL, scale_by_t2
   ImitationOptions imitation;             // average: over "tokens" or "sequences"
-  bind(options, pairs.bindings() +
-                    Bindings{{"divergence", &divergence},
-                             {"kd_weight", &kd_weight},
-                             {"pair_weight", &pair_weight},
-                             {"written_kd_weight", &written_kd_weight},
-                             {"written_weight", &written_weight}} +
+  const Bindings weights{{"kd_weight", &kd_weight},
+                         {"pair_weight", &pair_weight},
+                         {"written_kd_weight", &written_kd_weight},
+                         {"written_weight", &written_weight}};
+  bind(options, pairs.bindings() + Bindings{{"divergence", &divergence}} + weights +
                     without(at.bindings(), {"tail"}) + imitation.bindings());
   require_one_of(divergence, {"forward_kl", "reverse_kl", "mse_logits"}, options, "divergence");
-  require(kd_weight >= 0, options, "kd_weight >= 0");
-  require(pair_weight >= 0, options, "pair_weight >= 0");
-  require(written_kd_weight >= 0, options, "written_kd_weight >= 0");
-  require(written_weight >= 0, options, "written_weight >= 0");
-  require(kd_weight + pair_weight + written_kd_weight + written_weight > 0, options,
-          "a weight > 0");
+  require_weights(options, weights);
   require_choice(divergence != "mse_logits", "a KL", options,
                  {"teacher_temperature", "student_temperature", "scale_by_t2"});
   pairs.check(options);

@@ -7,6 +7,8 @@
 //         visited state (gamma = 0), both as the two stood before the update.
 // Source: Rao et al., "Online Knowledge Distillation", arXiv:2409.12512.
 
+#include <algorithm>
+
 #include "distill/methods/methods.h"
 #include "distill/methods/parts.h"
 
@@ -19,11 +21,14 @@ MethodSpec online_teacher(const Options& options) {
   online.check(options);
   modules.check(options);
 
-  const AgentSpec agent{
+  AgentSpec agent{
       .source = "dataset",
       .judge = {"adapted_teacher", options_of(modules.bindings())},
       .learners = online.learners(),
   };
+  agent.learners.front().judge = agent.judge;
+  // The student learns from what the modules made of the batch when they learned from it.
+  std::reverse(agent.learners.begin(), agent.learners.end());
   return {.stages = {{"online_teacher", agent}}};
 }
 

@@ -84,6 +84,41 @@ MethodSpec TokenRewards::method(const std::string& name, const RewardSpec& rewar
   return {.stages = {{name, agent}}};
 }
 
+Bindings ExactStep::bindings() {
+  return {{"single_step", &single_step}, {"single_step_weighted", &single_step_weighted}};
+}
+
+void ExactStep::check(const Options& options) const {
+  require(single_step >= 0, options, "single_step >= 0");
+  require_choice(single_step > 0, "single_step > 0", options, {"single_step_weighted"});
+}
+
+void ExactStep::add_to(std::vector<ObjectiveSpec>& objectives, const std::string& rows) const {
+  if (single_step == 0) return;
+  WeighedImitationOptions exact{.importance = single_step_weighted};
+  objectives.push_back(
+      {{"imitation", options_of(exact.bindings())}, {{{"reverse_kl", -1}}}, single_step, rows});
+}
+
+Bindings WrittenForLabel::bindings() { return weights() + band.bindings() + bleu.bindings(); }
+
+Bindings WrittenForLabel::weights() {
+  return {{"quality", &quality}, {"diversity", &diversity}, {"length", &length}, {"kl", &kl}};
+}
+
+void WrittenForLabel::check(const Options& options) {
+  require_weights(options, weights());
+  band.check(options);
+  bleu.check(options);
+}
+
+RewardSpec WrittenForLabel::paid() {
+  return {{{"intended_label", quality},
+           {{"self_bleu", options_of(bleu.bindings())}, -diversity},
+           {{"length_outside", options_of(band.bindings())}, -length},
+           {{"log_ratio", {{"judge", "reference"}}}, -kl}}};
+}
+
 ComponentSpec beside_written(double written_share, const ComponentSpec& actor,
                              const SamplingOptions& sampling) {
   RolloutOptions rollout{.actor = to_options(actor), .sampling = sampling};

@@ -1,7 +1,7 @@
 #pragma once
 
-/// What the pages of several methods have in common: options that belong together, and the piece of a
-/// specification that they make.
+/// Parts of methods: options that belong together, and the piece of a specification that they make. What
+/// several pages have in common stands here, and what would keep a page from being read at a glance.
 
 #include <string>
 #include <vector>
@@ -57,6 +57,34 @@ struct TokenRewards {
   ComponentSpec loss(TokenGradientOptions gradient = {.gradient = {.normalize = false}}) const;
   /// @param paid where the responses are collected, beside.
   MethodSpec method(const std::string& name, const RewardSpec& reward, const RewardSpec& paid = {});
+};
+
+/// The part of a policy gradient that is exact: minus KL(q, p) of a single step, over all actions.
+struct ExactStep {
+  double single_step = 1;            // its weight, >= 0
+  bool single_step_weighted = true;  // by the probability ratio of the student to who acted
+
+  Bindings bindings();
+  void check(const Options& options) const;
+  /// Adds it, unless its weight is 0.
+  void add_to(std::vector<ObjectiveSpec>& objectives, const std::string& rows) const;
+};
+
+/// What a text written for a label is worth.
+struct WrittenForLabel {
+  double quality = 1;         // weight of ln P(label asked for | text), >= 0
+  double diversity = 0.5;     // of minus the text's self-BLEU, >= 0
+  double length = 0.5;        // of minus 1 for a length outside a band, >= 0
+  double kl = 0.05;           // of the KL to the prompt as it was, >= 0
+  LengthOutsideOptions band;  // shortest, longest: tokens of a text
+  SelfBleuOptions bleu;       // order: longest sequences that are compared
+
+  Bindings bindings();
+  void check(const Options& options);
+  RewardSpec paid();
+
+ private:
+  Bindings weights();
 };
 
 /// Responses of an actor beside written ones, example by example.

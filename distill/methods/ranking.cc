@@ -19,16 +19,15 @@ MethodSpec ranking(const Options& options) {
   bool dynamic = false;             // the divergence counts by how much of the top k is common
   Value actions = "all";            // the set that both are taken on
   ImitationOptions imitation;       // average: over "tokens" or "sequences"
-  bind(options, Bindings{{"k", &k},
-                         {"rank_weight", &rank_weight},
-                         {"divergence", &divergence},
-                         {"divergence_weight", &divergence_weight},
-                         {"dynamic", &dynamic},
-                         {"actions", &actions}} +
+  const Bindings weights{{"rank_weight", &rank_weight}, {"divergence_weight", &divergence_weight}};
+  bind(options, weights +
+                    Bindings{{"k", &k},
+                             {"divergence", &divergence},
+                             {"dynamic", &dynamic},
+                             {"actions", &actions}} +
                     imitation.bindings());
   require(k >= 1, options, "k >= 1");
-  require(rank_weight >= 0 && divergence_weight >= 0 && rank_weight + divergence_weight > 0,
-          options, "rank_weight and divergence_weight >= 0, one of them > 0");
+  require_weights(options, weights);
   imitation.check(options);
 
   RankingOptions order{.k = k};

@@ -10,14 +10,10 @@
 //         public to us: rewards, losses and defaults are ours, see docs/methods.md.
 
 #include "distill/methods/methods.h"
+#include "distill/methods/parts.h"
 
 namespace distill {
 namespace {
-
-ComponentSpec imitation() {
-  ImitationOptions options;
-  return {"imitation", options_of(options.bindings())};
-}
 
 AgentSpec reading(ComponentSpec source, std::vector<ObjectiveSpec> objectives) {
   return {.source = std::move(source), .learners = {{.objectives = std::move(objectives)}}};
@@ -26,31 +22,19 @@ AgentSpec reading(ComponentSpec source, std::vector<ObjectiveSpec> objectives) {
 }  // namespace
 
 MethodSpec retrieval(const Options& options) {
-  double quality = 1, diversity = 0.5, length = 0.5;  // weights of the rewards, >= 0
-  double kl = 0.05;           // weight of the KL to the prompt as it was, >= 0
-  LengthOutsideOptions band;  // shortest, longest: tokens of a text
-  SelfBleuOptions bleu;       // order: longest sequences that are compared
+  WrittenForLabel worth;  // quality, diversity, length, kl; shortest, longest; order
   OnPolicyOptions memory{.epochs = 4};
   PolicyGradientOptions gradient{.gamma = 1, .clip = 0.2};
   GroupsOptions groups{.size = 32};    // texts that are compared with each other
   double relation = 1, own_label = 1;  // weights of what the student learns, >= 0
-  RelationOptions relations;
-  bind(options, Bindings{{"quality", &quality},
-                         {"diversity", &diversity},
-                         {"length", &length},
-                         {"kl", &kl},
-                         {"group_size", &groups.size},
-                         {"relation", &relation},
-                         {"own_label", &own_label}} +
-                    band.bindings() + bleu.bindings() + memory.bindings() + relations.bindings() +
+  RelationOptions relations;           // teacher_temperature, student_temperature
+  const Bindings learned{{"relation", &relation}, {"own_label", &own_label}};
+  bind(options, worth.bindings() + memory.bindings() + learned + relations.bindings() +
+                    Bindings{{"group_size", &groups.size}} +
                     without(gradient.bindings(), {"baseline", "group_size", "importance_clip"}));
-  require(quality >= 0 && diversity >= 0 && length >= 0 && kl >= 0, options,
-          "weights quality, diversity, length, kl >= 0");
-  require(relation >= 0 && own_label >= 0 && relation + own_label > 0, options,
-          "weights relation, own_label >= 0, one of them > 0");
+  require_weights(options, learned);
   require(groups.size >= 2, options, "group_size >= 2");
-  band.check(options);
-  bleu.check(options);
+  worth.check(options);
   memory.check(options);
   gradient.check(options);
   relations.check(options);
@@ -58,20 +42,17 @@ MethodSpec retrieval(const Options& options) {
   const RewardSpec likelihood{{{"log_likelihood", 1}}}, divergence{{{"forward_kl", -1}}};
   AgentSpec writing{
       .source = {"rollout", {{"actor", "student"}}},
-      .paid = {{{"intended_label", quality},
-                {{"self_bleu", options_of(bleu.bindings())}, -diversity},
-                {{"length_outside", options_of(band.bindings())}, -length},
-                {{"log_ratio", {{"judge", "reference"}}}, -kl}}},
+      .paid = worth.paid(),
       .memory = {"on_policy", options_of(memory.bindings())},
       .learners = {{.objectives = {{{"policy_gradient", options_of(gradient.bindings())}}}}},
   };
   return {
       .stages = {
-          {"classifier", reading({"groups", {{"size", 1}}}, {{imitation(), likelihood}})},
-          {"soft_prompt", reading("dataset", {{imitation(), likelihood}})},
+          {"classifier", reading({"groups", {{"size", 1}}}, {{"imitation", likelihood}})},
+          {"soft_prompt", reading("dataset", {{"imitation", likelihood}})},
           {"soft_prompt_rl", writing},
           {"retrieve", reading({"groups", options_of(groups.bindings())},
-                               {{imitation(), divergence, own_label},
+                               {{"imitation", divergence, own_label},
                                 {{"relation", options_of(relations.bindings())}, {}, relation}})},
       }};
 }

@@ -107,13 +107,14 @@ bool reads_in_place(const Tensor& x, const variable_list& weights) {
 }
 
 // @param keeps whether the weights are likely to stay as they are for more products.
+// @param type of the result: x's, or float32 where x is bfloat16.
 Tensor product(const Tensor& x, const variable_list& weights, const variable_list& biases,
-               bool keeps) {
+               c10::ScalarType type, bool keeps) {
   int64_t width = 0;
   for (const Tensor& weight : weights) width += weight.size(0);
   const at::NoGradGuard no_grad;
   const Tensor rows = x.detach().reshape({-1, x.size(-1)});
-  Tensor out = at::empty({rows.size(0), width}, x.options());
+  Tensor out = at::empty({rows.size(0), width}, x.options().dtype(type));
   if (!biases.empty()) out.copy_((biases.size() == 1 ? biases[0] : at::cat(biases)).expand_as(out));
   const double beta = biases.empty() ? 0 : 1;
   const bool packs = keeps && rows.size(0) > 0 && rows.size(0) <= kFewRows && rows.size(1) > 0 &&
@@ -137,23 +138,24 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   // LibTorch counts the tensors of a TensorList as inputs, not those of a vector.
   static Tensor forward(AutogradContext* context, const Tensor& x, at::TensorList weights,
-                        at::TensorList biases) {
+                        at::TensorList biases, c10::ScalarType type) {
     variable_list saved{x};
     saved.insert(saved.end(), weights.begin(), weights.end());
     context->save_for_backward(saved);
     context->saved_data["has_bias"] = !biases.empty();
-    return product(x, weights.vec(), biases.vec(), false);
+    return product(x, weights.vec(), biases.vec(), type, false);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor& x = saved[0];
     const variable_list weights(saved.begin() + 1, saved.end());
-    const Tensor gradient = gradients[0].reshape({-1, gradients[0].size(-1)});
+    const Tensor gradient =
+        gradients[0].reshape({-1, gradients[0].size(-1)}).to(x.scalar_type());
     const std::vector<Tensor> columns = columns_of(gradient, weights);
     const size_t layers = weights.size();
     const bool has_bias = context->saved_data["has_bias"].toBool();
-    variable_list result(1 + layers * (has_bias ? 2 : 1));
+    variable_list result(2 + layers * (has_bias ? 2 : 1));
     if (context->needs_input_grad(0)) {
       Tensor to_x = at::empty({gradient.size(0), x.size(-1)}, x.options());
       if (reads_in_place(x, weights)) {
@@ -188,6 +190,31 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 bool any_requires_grad(const variable_list& tensors) {
   return std::any_of(tensors.begin(), tensors.end(),
                      [](const Tensor& tensor) { return tensor.requires_grad(); });
+}
+
+Tensor linear_in(c10::ScalarType type, const Tensor& x, const std::vector<Tensor>& weights,
+                 const std::vector<Tensor>& biases) {
+  require(x.dim() >= 1, "x: expected at least one dimension, found none");
+  require(!weights.empty(), "linear: expected at least one weight, found none");
+  require(biases.empty() || biases.size() == weights.size(),
+          "linear: expected a bias for each weight or none, found " +
+              std::to_string(biases.size()) + " biases for " + std::to_string(weights.size()) +
+              " weights");
+  for (size_t i = 0; i < weights.size(); ++i) {
+    expect_shape(weights[i], {kAny, x.size(-1)}, "weight");
+    if (!biases.empty()) expect_shape(biases[i], {weights[i].size(0)}, "bias");
+  }
+  const bool differentiable =
+      at::GradMode::is_enabled() &&
+      (x.requires_grad() || any_requires_grad(weights) || any_requires_grad(biases));
+  return differentiable
+             ? LinearFunction::apply(x, at::TensorList(weights), at::TensorList(biases), type)
+             : product(x, weights, biases, type, true);
+}
+
+// As a list: an undefined bias is none.
+std::vector<Tensor> listed(const Tensor& bias) {
+  return bias.defined() ? std::vector{bias} : std::vector<Tensor>();
 }
 
 }  // namespace
@@ -227,26 +254,16 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return linear(x, std::vector{weight}, bias.defined() ? std::vector{bias} : std::vector<Tensor>());
+  return linear_in(x.scalar_type(), x, {weight}, listed(bias));
 }
 
 Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
               const std::vector<Tensor>& biases) {
-  require(x.dim() >= 1, "x: expected at least one dimension, found none");
-  require(!weights.empty(), "linear: expected at least one weight, found none");
-  require(biases.empty() || biases.size() == weights.size(),
-          "linear: expected a bias for each weight or none, found " +
-              std::to_string(biases.size()) + " biases for " + std::to_string(weights.size()) +
-              " weights");
-  for (size_t i = 0; i < weights.size(); ++i) {
-    expect_shape(weights[i], {kAny, x.size(-1)}, "weight");
-    if (!biases.empty()) expect_shape(biases[i], {weights[i].size(0)}, "bias");
-  }
-  const bool differentiable =
-      at::GradMode::is_enabled() &&
-      (x.requires_grad() || any_requires_grad(weights) || any_requires_grad(biases));
-  return differentiable ? LinearFunction::apply(x, at::TensorList(weights), at::TensorList(biases))
-                        : product(x, weights, biases, true);
+  return linear_in(x.scalar_type(), x, weights, biases);
+}
+
+Tensor linear_float32(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return linear_in(at::kFloat, x, {weight}, listed(bias));
 }
 
 }  // namespace rl::ops

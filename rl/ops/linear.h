@@ -34,6 +34,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
               const std::vector<Tensor>& biases);
 
+/// `linear` of one layer in float32, whatever the type of x: products of bfloat16 are added up in float32 and
+/// stay that. The gradient is rounded to x's type.
+///
+/// @return float32[..., F].
+Tensor linear_float32(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
 /// out = op(a) op(b) + beta out for matrices; op transposes where asked. Not differentiable.
 ///
 /// @param a [M, K], or [K, M] if transposed.

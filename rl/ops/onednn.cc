@@ -200,7 +200,7 @@ PackedWeight pack(const Tensor& weight, c10::ScalarType type) {
 void gemm(const Tensor& rows, const PackedWeight& weight, double beta, Tensor& out) {
   const View a = view_of(rows, false);
   const View o = view_of(out, false);
-  const auto key = std::make_tuple(a.sizes, a.strides, a.type, o.sizes[1], o.strides, beta,
+  const auto key = std::make_tuple(a.sizes, a.strides, a.type, o.sizes[1], o.strides, o.type, beta,
                                    weight.layout.get(), at::get_num_threads());
   const Product& product = remembered(key, [&] {
     const auto& layout = *static_cast<const memory::desc*>(weight.layout.get());

@@ -28,7 +28,7 @@ PackedWeight pack(const Tensor& weight, c10::ScalarType type);
 
 /// out = rows weightᵀ + beta out.
 /// @param rows [N, D] of the packed type, contiguous.
-/// @param out [N, F] of the packed type, contiguous.
+/// @param out [N, F] of the packed type, or float32, contiguous.
 void gemm(const Tensor& rows, const PackedWeight& weight, double beta, Tensor& out);
 
 }  // namespace rl::ops::onednn

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "agents/language_model.h"
 #include "agents/weights.h"
 #include "distill/components/components.h"
@@ -26,15 +28,22 @@ AgentSpec agent_of(const std::string& yaml) {
   return method.stages.at(0).agent;
 }
 
-const RewardSpec& reward_of(const AgentSpec& agent, size_t learner) {
-  return agent.learners.at(learner).objectives.at(0).reward;
+const std::string kStudent = "student", kModules = "teacher_modules";
+
+const LearnerSpec& learner_of(const AgentSpec& agent, const std::string& trains) {
+  return *std::find_if(agent.learners.begin(), agent.learners.end(),
+                       [&](const LearnerSpec& learner) { return learner.trains == trains; });
 }
 
-// Minus the reward of n states: what the learner with that number makes smaller.
-Tensor loss_of(const AgentSpec& agent, size_t learner, const Tensor& prior_logits,
+const RewardSpec& reward_of(const AgentSpec& agent, const std::string& trains) {
+  return learner_of(agent, trains).objectives.at(0).reward;
+}
+
+// Minus the reward of n states: what the learner of that model makes smaller.
+Tensor loss_of(const AgentSpec& agent, const std::string& trains, const Tensor& prior_logits,
                const Tensor& logits, const Tensor& tokens) {
-  const rl::Reward reward = make_reward(reward_of(agent, learner));
-  const double temperature = make_offer(agent, agent.learners.at(learner), 1).temperature;
+  const rl::Reward reward = make_reward(reward_of(agent, trains));
+  const double temperature = make_offer(agent, learner_of(agent, trains), 1).temperature;
   rl::ActionSet actions;
   actions.prior_log_probs = (prior_logits.detach() / temperature).log_softmax(-1);
   const Tensor terms = reward.columns(rl::Opinion(logits, actions, tokens));
@@ -66,8 +75,8 @@ struct Losses {
 // One step of both from where both stood, and what they stood at.
 Losses step(const AgentSpec& agent, Players& players, double rate) {
   const Tensor label = torch::zeros({1}, torch::kInt64);
-  const Tensor student = loss_of(agent, 0, players.teacher, players.student, label).sum();
-  const Tensor teacher = loss_of(agent, 1, players.student, players.teacher, label).sum();
+  const Tensor student = loss_of(agent, kStudent, players.teacher, players.student, label).sum();
+  const Tensor teacher = loss_of(agent, kModules, players.student, players.teacher, label).sum();
   const Tensor ds = torch::autograd::grad({student}, {players.student})[0];
   const Tensor dt = torch::autograd::grad({teacher}, {players.teacher})[0];
   players = {(players.student.detach() - rate * ds).set_requires_grad(true),
@@ -96,14 +105,14 @@ TEST(OnlineTeacher, HasTheGradientsOfOkd1) {
   const AgentSpec agent = agent_of("alpha: 0.5");
   const Players players = okd1();
   const Tensor label = torch::zeros({1}, torch::kInt64);
-  const auto gradient = [&](size_t learner, const Tensor& prior, const Tensor& own) {
-    return torch::autograd::grad({loss_of(agent, learner, prior, own, label).sum()}, {own})[0][0];
+  const auto gradient = [&](const std::string& trains, const Tensor& prior, const Tensor& own) {
+    return torch::autograd::grad({loss_of(agent, trains, prior, own, label).sum()}, {own})[0][0];
   };
   const auto is = [](const Tensor& found, const std::vector<double>& expected) {
     return torch::allclose(found, torch::tensor(expected, torch::kFloat64), 0, 1e-6);
   };
-  EXPECT_TRUE(is(gradient(0, players.teacher, players.student), {-0.2, 0.05, 0.15}));
-  EXPECT_TRUE(is(gradient(1, players.student, players.teacher), {-0.05, 0.075, -0.025}));
+  EXPECT_TRUE(is(gradient(kStudent, players.teacher, players.student), {-0.2, 0.05, 0.15}));
+  EXPECT_TRUE(is(gradient(kModules, players.student, players.teacher), {-0.05, 0.075, -0.025}));
 }
 
 TEST(OnlineTeacher, IsPulledOrTaughtAloneAtTheEndsOfAlpha) {
@@ -132,7 +141,8 @@ TEST(OnlineTeacher, ScalesByTheSquareOfItsTemperature) {
   const AgentSpec agent = agent_of("temperature: 2");
   const Players players = okd1();
   const Tensor loss =
-      loss_of(agent, 0, players.teacher, players.student, torch::zeros({1}, torch::kInt64)).sum();
+      loss_of(agent, kStudent, players.teacher, players.student, torch::zeros({1}, torch::kInt64))
+          .sum();
   EXPECT_NEAR(loss.item<double>(), 0.123895, 1e-6);
   const Tensor gradient = torch::autograd::grad({loss}, {players.student})[0][0];
   EXPECT_TRUE(torch::allclose(
@@ -147,13 +157,13 @@ TEST(OnlineTeacher, AgreesWithTheGoldenCases) {
     const Tensor student = golden.variable("student_logits"),
                  teacher = golden.variable("teacher_logits");
     const Tensor mask = golden.input("mask"), tokens = golden.input("tokens");
-    const auto per_token = [&](size_t learner, const Tensor& prior, const Tensor& own) {
+    const auto per_token = [&](const std::string& trains, const Tensor& prior, const Tensor& own) {
       const Tensor flat =
-          loss_of(agent, learner, prior.flatten(0, -2), own.flatten(0, -2), tokens.flatten());
+          loss_of(agent, trains, prior.flatten(0, -2), own.flatten(0, -2), tokens.flatten());
       return flat.view(mask.sizes()).masked_fill(mask == 0, 0);
     };
-    const Tensor of_student = per_token(0, teacher, student);
-    const Tensor of_teacher = per_token(1, student, teacher);
+    const Tensor of_student = per_token(kStudent, teacher, student);
+    const Tensor of_teacher = per_token(kModules, student, teacher);
     golden.expect("per_token", of_student);
     golden.expect("per_token_teacher", of_teacher);
     golden.expect("loss", of_student.sum() / mask.sum());
@@ -190,16 +200,18 @@ class Play : public testing::Test {
  protected:
   Play()
       : agent_(agent_of("rank: 4\nteacher_rate: 2")),
-        domain_(options_of_domain(teacher_, agent_.judge)) {
+        domain_(options_of_domain(teacher_, agent_.judge)),
+        made_(made(agent_)) {}
+
+  std::vector<std::unique_ptr<rl::Learner>> made(const AgentSpec& agent) const {
     LearnerSettings settings;
     settings.learning_rate = [](int64_t) { return 1e-2; };
     settings.threads = {1, 1};
+    settings.micro_batch_tokens = 4;
     const Context context{
         .domain = domain_, .seed = 1, .threads = {1, 1}, .micro_batch_tokens = 64};
-    AgentSpec learners_only = agent_;
-    made_ = make_agent(learners_only, context, settings).learners;
+    return std::move(make_agent(agent, context, settings).learners);
   }
-
   std::vector<Tensor> weights() const {
     std::vector<Tensor> result;
     for (const auto& parameter : teacher_->parameters()) result.push_back(parameter.clone());
@@ -232,6 +244,21 @@ TEST_F(Play, LeavesTheWeightsOfTheTeacherAsTheyWere) {
   EXPECT_FALSE(judged().actions.prior_features.equal(said));
 }
 
+// Parts of other lengths than the batch among them.
+TEST_F(Play, TeachesWhatTheModulesSayThoughTheyAreAskedOnce) {
+  for (int i = 0; i < 3; ++i) update();  // until the modules say something of their own
+  AgentSpec alone = agent_;
+  alone.learners = {learner_of(agent_, kStudent)};
+  const auto student = std::move(made(alone).front());
+  const rl::Trajectory batch = judged();
+  for (const auto& learner : made_) learner->accumulate(batch);
+  student->accumulate(batch);
+  ASSERT_EQ(agent_.learners.back().trains, kStudent);
+  const std::vector<Tensor> found = made_.back()->gradients(), expected = student->gradients();
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(found[i].allclose(expected[i], 1e-4, 1e-6)) << i;
+}
+
 TEST_F(Play, LearnsTheModulesAtTheirOwnRate) {
   const rl::Metrics metrics = update();
   EXPECT_NEAR(metrics.at("student/learning_rate"), 1e-2, 1e-12);
@@ -243,7 +270,7 @@ TEST_F(Play, GivesTheModulesNothingOfTheStudentsLoss) {
   const rl::Trajectory batch = judged();
   EXPECT_FALSE(batch.actions.prior_features.requires_grad());
   const auto student = domain_.model("student");
-  const rl::Reward reward = make_reward(reward_of(agent_, 0));
+  const rl::Reward reward = make_reward(reward_of(agent_, kStudent));
   const Tensor loss =
       rl::sum_states(student->evaluate(batch), batch, batch.mask.to(torch::kFloat32), {-1.0},
                      [&](const rl::Opinion& o) { return reward.columns(o); })
@@ -259,10 +286,10 @@ TEST_F(Play, GivesTheModulesNothingOfTheStudentsLoss) {
 // alpha = 0: what supervised learning of the modules alone would do.
 TEST_F(Play, IsSupervisedLearningOfTheModulesWithoutAlpha) {
   const AgentSpec agent = agent_of("alpha: 0");
-  EXPECT_EQ(agent.learners[1].judge.name, "none");
-  ASSERT_EQ(reward_of(agent, 1).terms.size(), 1U);
-  EXPECT_EQ(reward_of(agent, 1).terms[0].term.name, "log_likelihood");
-  EXPECT_EQ(reward_of(agent, 1).terms[0].weight, 1);
+  EXPECT_EQ(learner_of(agent, kModules).judge.name, "none");
+  ASSERT_EQ(reward_of(agent, kModules).terms.size(), 1U);
+  EXPECT_EQ(reward_of(agent, kModules).terms[0].term.name, "log_likelihood");
+  EXPECT_EQ(reward_of(agent, kModules).terms[0].weight, 1);
 }
 
 TEST(OnlineTeacher, RefusesWhatIsOutOfRange) {

@@ -60,6 +60,15 @@ TEST(ActionSet, WorksOutItsPriorOnDemand) {
   EXPECT_TRUE(set.dense().prior_log_probs.allclose(expected, 1e-5, 1e-6));
 }
 
+TEST(Readout, OfBfloat16FeaturesIsNotRoundedAgain) {
+  const Tensor weight = torch::randn({300, 64}).to(torch::kBFloat16).to(torch::kFloat32);
+  const Tensor features = 4 * torch::randn({5, 64}).to(torch::kBFloat16);
+  const Tensor logits = Readout{weight, {}, 1.0}.logits(features);
+  const Tensor expected = torch::matmul(features.to(torch::kFloat32), weight.t());
+  EXPECT_LT((logits - expected).abs().max().item<double>(), 1e-3);
+  EXPECT_GT((logits - logits.to(torch::kBFloat16)).abs().max().item<double>(), 1e-2);
+}
+
 TEST(Including, GivesAnAbsentActionTheLastSlot) {
   const Tensor ids = torch::tensor({3, 0}, torch::kInt64);
   const ActionSet set = including(top_k(example(), 2), ids, example());

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+
 #include "rl/losses/imitation.h"
 #include "rl/losses/td.h"
 #include "rl/opinion.h"
@@ -122,6 +124,55 @@ TEST(Learner, AveragesOverTheStepsOfTheWholeUpdate) {
   EXPECT_NEAR(loss(Average::kSteps), -per_state.sum().item<double>() / 6, 1e-5);
   const double rows = (per_state[0][0] + per_state[1].mean()).item<double>() / 2;
   EXPECT_NEAR(loss(Average::kRows), -rows, 1e-5);
+}
+
+// Judges as a policy does, and counts how often that policy is asked.
+struct CountingPrior : Prior {
+  explicit CountingPrior(std::shared_ptr<ReadoutPolicy> its_policy)
+      : policy(std::move(its_policy)) {}
+  ActionSet judge(const Trajectory& t) const override {
+    ++asked;
+    return judge_by(policy->evaluate(t), t);
+  }
+  ActionSet judge_by(const PolicyOutput& states, const Trajectory&) const override {
+    return {{},
+            {},
+            {},
+            states.features.detach(),
+            std::make_shared<Readout>(Readout{policy->weight.detach(), {}, 1.0})};
+  }
+  std::shared_ptr<ReadoutPolicy> policy;
+  mutable std::atomic<int> asked = 0;
+};
+
+TEST(Learner, DoesNotAskAgainWhatItsJudgeHasLearnedFrom) {
+  const Trajectory batch = make_batch(7, 5, 12, 3, false), other = make_batch(7, 5, 12, 4, false);
+  const auto teacher = std::make_shared<ReadoutPolicy>(8, 12, 5);
+  const auto prior = std::make_shared<CountingPrior>(teacher);
+  LearnerOptions options;
+  options.micro_batch_tokens = 6;
+  options.keeps_states = true;
+  Learner first(teacher, imitate(minus_forward_kl()), options);
+  options.judge = prior;
+  Learner alone(std::make_shared<ReadoutPolicy>(8, 12, 3), imitate(minus_forward_kl()), options);
+  options.judge_learns = &first;
+  Learner second(std::make_shared<ReadoutPolicy>(8, 12, 3), imitate(minus_forward_kl()), options);
+
+  first.accumulate(batch);
+  second.accumulate(batch);
+  EXPECT_EQ(prior->asked, 0);
+  alone.accumulate(batch);
+  EXPECT_GT(prior->asked, 1);
+  const std::vector<Tensor> found = second.gradients(), expected = alone.gradients();
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(found[i].equal(expected[i]));
+  // Of another batch, and once the judge has changed, it is asked.
+  prior->asked = 0;
+  second.accumulate(other);
+  EXPECT_GT(prior->asked, 0);
+  first.step();
+  prior->asked = 0;
+  second.accumulate(batch);
+  EXPECT_GT(prior->asked, 0);
 }
 
 // A row of importance 2 counts like two rows, in an average over as many steps as before.

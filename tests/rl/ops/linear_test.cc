@@ -93,6 +93,30 @@ TEST(Linear, ComputesInBfloat16OverFloatWeights) {
   EXPECT_TRUE(bias.grad().allclose(torch::full({8}, 6.f)));
 }
 
+// Rounded at the way in, never at the way out: with gradients, from a packed copy (few rows), without either.
+TEST(Linear, InFloat32RoundsBfloat16OnlyOnce) {
+  torch::manual_seed(5);
+  const Tensor weight = torch::randn({50, 96}, torch::requires_grad());
+  const Tensor bias = torch::randn({50});
+  const Tensor rounded = weight.detach().to(torch::kBFloat16).to(torch::kFloat);
+  for (const int64_t rows : {3, 200}) {
+    const Tensor x = torch::randn({rows, 96}).to(torch::kBFloat16).requires_grad_();
+    const Tensor expected = at::linear(x.detach().to(torch::kFloat), rounded, bias);
+    const Tensor with_gradient = ops::linear_float32(x, weight, bias);
+    EXPECT_EQ(with_gradient.scalar_type(), torch::kFloat);
+    EXPECT_TRUE(with_gradient.allclose(expected, 1e-5, 1e-4));
+    const Tensor upstream = torch::randn({rows, 50});
+    const auto found = torch::autograd::grad({with_gradient}, {x, weight}, {upstream});
+    EXPECT_EQ(found[0].scalar_type(), torch::kBFloat16);
+    EXPECT_TRUE(found[0].to(torch::kFloat).allclose(upstream.mm(rounded), 2e-2, 0.2));
+    EXPECT_EQ(found[1].scalar_type(), torch::kFloat);
+    const torch::NoGradGuard no_grad;
+    EXPECT_TRUE(ops::linear_float32(x, weight, bias).allclose(expected, 1e-5, 1e-4));
+    // What rounding the result would cost.
+    EXPECT_FALSE(ops::linear(x, weight, bias).to(torch::kFloat).allclose(expected, 1e-5, 1e-4));
+  }
+}
+
 // Few rows without a gradient read a packed copy of the weight.
 TEST(Linear, IsTheSameWithAndWithoutGradients) {
   torch::manual_seed(9);
