@@ -429,7 +429,8 @@ void require_weights(const Options& options, const Bindings& weights) {
   std::string names;
   double sum = 0;
   for (const Binding& binding : weights.items()) {
-    const double weight = binding.value().number();
+    const Value value = binding.value();
+    const double weight = *value.as<double>();
     require(weight >= 0, options, binding.name() + " >= 0");
     names += (names.empty() ? "" : ", ") + binding.name();
     sum += weight;
