@@ -32,9 +32,10 @@ ContextMemory::Contexts ContextMemory::read(const Decoder& reader, const Decoder
   torch::NoGradGuard no_grad;
   std::vector<Tensor> hidden, ids, probs;
   for (const Tensor& rows : rl::cut_by_tokens(trajectory, part_tokens, 1)) {
-    const rl::Trajectory part = trajectory.select(rows);
-    hidden.push_back(
-        picked(hidden_states(reader, part).features, part).to(torch::kCPU, torch::kFloat32));
+    const rl::Trajectory given = trajectory.select(rows);
+    const Tensor features = hidden_states(reader, given).features;
+    const rl::Trajectory part = given.to(features.device());
+    hidden.push_back(picked(features, part).to(torch::kCPU, torch::kFloat32));
     const Tensor taken = picked(part.action, part).unsqueeze(1).cpu();
     if (teacher.is_empty()) {
       ids.push_back(taken);
@@ -42,9 +43,9 @@ ContextMemory::Contexts ContextMemory::read(const Decoder& reader, const Decoder
       continue;
     }
     const HiddenStates states = hidden_states(teacher, part);
-    const Tensor features = picked(states.features, part);
+    const Tensor asked = picked(states.features, part);
     const int64_t vocabulary = teacher->vocabulary_size();
-    for (const Tensor& chunk : features.split(std::max<int64_t>(1, kChunkElements / vocabulary))) {
+    for (const Tensor& chunk : asked.split(std::max<int64_t>(1, kChunkElements / vocabulary))) {
       const auto [values, likeliest] =
           states.readout.logits(chunk).topk(std::min(top, vocabulary), -1);
       ids.push_back(likeliest.cpu());

@@ -95,7 +95,8 @@ std::vector<envs::Retokenized> ForeignTeacher::read(const rl::Trajectory& t) con
   return rows;
 }
 
-Tensor ForeignTeacher::log_probs(const HiddenStates& states, const rl::Trajectory& answers) const {
+Tensor ForeignTeacher::log_probs(const HiddenStates& states, const rl::Trajectory& given) const {
+  const rl::Trajectory answers = given.to(states.features.device());
   return rl::map_states({states.features, states.readout, {}}, answers, answers.mask,
                         [](const rl::Opinion& o) { return o.action_log_prob(); })
       .cpu();
@@ -124,15 +125,14 @@ rl::Trajectory ForeignTeacher::judged(const rl::Trajectory& t) const {
       notes.place[b][anchor] = place;
     }
   }
-  const auto device = t.mask.device();
   const int64_t width = states.features.size(-1);
   const Tensor place = notes.place.to(states.features.device()).unsqueeze(-1);
   rl::Trajectory result =
       t.with({{}, {}, {}, states.features.gather(1, place.expand({-1, -1, width})), readout_});
-  result.notes["aligned"] = notes.aligned.to(device);
-  result.notes["anchor"] = notes.anchor.to(device);
-  result.notes["prior_scale"] = notes.prior_scale.to(device);
-  result.notes["one_to_one"] = notes.one_to_one.to(device);
+  result.notes["aligned"] = notes.aligned;
+  result.notes["anchor"] = notes.anchor;
+  result.notes["prior_scale"] = notes.prior_scale;
+  result.notes["one_to_one"] = notes.one_to_one;
   return result;
 }
 

@@ -46,7 +46,8 @@ HiddenStates hidden_states(Decoder decoder, const rl::Trajectory& t, double temp
   const Tensor place =
       (t.start - *first).unsqueeze(1) + torch::arange(columns, t.start.options()).unsqueeze(0);
   const Tensor flat =
-      place.clamp_max(width - 1) + torch::arange(rows, t.start.options()).unsqueeze(1) * width;
+      (place.clamp_max(width - 1) + torch::arange(rows, t.start.options()).unsqueeze(1) * width)
+          .to(hidden.device());
   return {hidden.flatten(0, 1).index_select(0, flat.flatten()).view({rows, columns, -1}),
           {decoder->head_weight(), {}, temperature}};
 }
@@ -127,14 +128,14 @@ rl::Choice LanguageModelActor::act(const rl::TimeStep& now) {
   if (!now.actions.is_full()) {
     // The policy projected on the tokens on offer.
     const Tensor offered = torch::full_like(logits, kNothing);
-    const Tensor ids = now.actions.ids.clamp_min(0);
+    const Tensor valid = now.actions.valid().to(logits.device());
+    const Tensor ids = now.actions.ids.clamp_min(0).to(logits.device());
     const Tensor values = logits.gather(1, ids);
     const Tensor first = values.narrow(1, 0, 1);  // the first slot is never empty
-    logits = offered.scatter(1, torch::where(now.actions.valid(), ids, ids.narrow(1, 0, 1)),
-                             torch::where(now.actions.valid(), values, first));
+    logits = offered.scatter(1, torch::where(valid, ids, ids.narrow(1, 0, 1)),
+                             torch::where(valid, values, first));
   }
-  const Tensor uniform = rl::uniform(key_, now.episode, now.step).to(logits.device());
-  return sample(logits, sampling_, uniform);
+  return sample(logits, sampling_, rl::uniform(key_, now.episode, now.step));
 }
 
 void LanguageModelActor::keep(const Tensor& rows) { next_.keep(rows); }

@@ -54,8 +54,9 @@ rl::ActionSet offer(const rl::Tensor& log_probs, const OfferOptions& options,
 
 rl::ActionSet offer_in_chunks(const rl::Tensor& features,
                               const std::shared_ptr<const rl::Readout>& readout,
-                              const OfferOptions& options, const rl::Trajectory& t) {
+                              const OfferOptions& options, const rl::Trajectory& trajectory) {
   if (options.kind == OfferOptions::Kind::all) return {{}, {}, {}, features, readout};
+  const rl::Trajectory t = trajectory.to(features.device());
   const rl::Tensor flat = features.flatten(0, 1);
   const rl::Tensor taken = t.action.masked_fill(t.mask.logical_not(), -1).flatten();
   const int64_t step = std::max<int64_t>(1, kChunkElements / readout->action_count(features));

@@ -70,14 +70,18 @@ rl::Choice draw(const Tensor& log_probs, const Tensor& uniform) {
   return pick(ids.squeeze(-1).clamp_max(log_probs.size(-1) - 1), log_probs);
 }
 
+rl::Choice on_host(const rl::Choice& choice) {
+  return {choice.action_ids.cpu(), choice.log_prob.cpu()};
+}
+
 rl::Choice sample(const Tensor& logits, const SamplingOptions& options, const Tensor& uniform) {
   rl::expect_shape(logits, {rl::kAny, rl::kAny}, "logits");
   rl::expect_shape(uniform, {logits.size(0)}, "uniform");
   if (options.temperature == 0) {
     const Tensor row = logits.to(torch::kFloat32);
-    return pick(row.argmax(-1), row.log_softmax(-1));
+    return on_host(pick(row.argmax(-1), row.log_softmax(-1)));
   }
-  return draw(filtered_log_probs(logits, options), uniform);
+  return on_host(draw(filtered_log_probs(logits, options), uniform.to(logits.device())));
 }
 
 }  // namespace agents

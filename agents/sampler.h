@@ -30,12 +30,15 @@ rl::Tensor filtered_log_probs(const rl::Tensor& logits, const SamplingOptions& o
 /// @param uniform float64[B] in [0, 1), one draw per row.
 rl::Choice draw(const rl::Tensor& log_probs, const rl::Tensor& uniform);
 
+/// The same choice on the host, where worlds are.
+rl::Choice on_host(const rl::Choice& choice);
+
 /// Draws one action per row by inverting the cumulative distribution.
 ///
 /// @param logits float[B, A]; -inf where an action is not on offer.
-/// @param uniform float64[B] in [0, 1), one draw per row.
-/// @return the actions and their log-probabilities under the filtered distribution; those of the
-///         likeliest action (temperature 0) are the policy's own.
+/// @param uniform float64[B] in [0, 1), one draw per row, on the host.
+/// @return on the host: the actions and their log-probabilities under the filtered distribution; those of
+///         the likeliest action (temperature 0) are the policy's own.
 rl::Choice sample(const rl::Tensor& logits, const SamplingOptions& options,
                   const rl::Tensor& uniform);
 

@@ -18,7 +18,7 @@ using rl::Tensor;
 
 namespace {
 
-// The prompts of a trajectory as actions taken.
+// The prompts of a trajectory as actions taken, on the host.
 rl::Trajectory prompts_of(const rl::Trajectory& t) {
   const int64_t columns = std::max<int64_t>(1, t.start.max().item<int64_t>());
   rl::Trajectory prompts;
@@ -85,8 +85,9 @@ TeacherPool::TeacherPool(std::vector<Decoder> teachers, const OfferOptions& opti
   readout_ = std::make_shared<rl::Readout>(std::move(mixture));
 }
 
-rl::Trajectory TeacherPool::judged(const rl::Trajectory& trajectory) const {
+rl::Trajectory TeacherPool::judged(const rl::Trajectory& given) const {
   torch::NoGradGuard no_grad;
+  const rl::Trajectory trajectory = given.to(readout_->heads.front().weight.device());
   rl::Trajectory result = trajectory.with({});
   std::vector<Tensor> features;
   for (size_t k = 0; k < teachers_.size(); ++k) {
@@ -125,7 +126,7 @@ rl::Trajectory TeacherPool::noted(const rl::Trajectory& t, size_t k, const Tenso
 }
 
 Tensor TeacherPool::prompt_nats(const rl::Trajectory& t, size_t k) const {
-  const rl::Trajectory prompts = prompts_of(t);
+  const rl::Trajectory prompts = prompts_of(t).to(t.mask.device());
   const HiddenStates states = hidden_states(teachers_[k], prompts);
   const Tensor log_prob =
       rl::map_states({states.features, states.readout, {}}, prompts, prompts.mask,

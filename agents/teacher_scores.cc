@@ -22,12 +22,12 @@ TeacherScores::TeacherScores(const TeacherScoresOptions& options) : options_(opt
     torch::manual_seed(options_.seed);
     hidden_weight_ = torch::empty({options_.hidden, in});
     torch::nn::init::orthogonal_(hidden_weight_, 2.0);
-    hidden_weight_.requires_grad_();
-    hidden_bias_ = torch::zeros({options_.hidden}).requires_grad_();
+    hidden_weight_ = hidden_weight_.to(options_.device).requires_grad_();
+    hidden_bias_ = torch::zeros({options_.hidden}, options_.device).requires_grad_();
     in = options_.hidden;
   }
-  weight_ = torch::zeros({options_.teachers, in}).requires_grad_();
-  bias_ = torch::zeros({options_.teachers}).requires_grad_();
+  weight_ = torch::zeros({options_.teachers, in}, options_.device).requires_grad_();
+  bias_ = torch::zeros({options_.teachers}, options_.device).requires_grad_();
 }
 
 Tensor TeacherScores::inputs(const rl::Trajectory& t, const std::string& prefix) const {

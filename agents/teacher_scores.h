@@ -14,6 +14,7 @@ struct TeacherScoresOptions {
   bool knows_label = false;  // whether it sees what teachers made of the tokens taken
   std::string prefix = "";   // of the notes it learns from
   uint64_t seed = 1;         // of the initial weights
+  torch::Device device = torch::kCPU;
 };
 
 /// One number per teacher from what is noted of the teachers (rl/prior_notes.h): the logits of a gate

@@ -41,9 +41,11 @@ Comparison compare_policies(const rl::PolicyModel& model, const rl::Prior* teach
   rl::run_parallel(options.threads, static_cast<int64_t>(parts.size()), [&](int64_t i) {
     torch::NoGradGuard no_grad;
     rl::Trajectory part = trajectory.select(parts[static_cast<size_t>(i)]);
-    part = part.with(teacher == nullptr ? rl::ActionSet{} : teacher->judge(part));
+    const rl::PolicyOutput output = model.evaluate(part);
+    part = part.with(teacher == nullptr ? rl::ActionSet{} : teacher->judge(part))
+               .to(output.features.device());
     const Tensor values = rl::map_states(
-        model.evaluate(part), part, part.mask,
+        output, part, part.mask,
         [&](const rl::Opinion& opinion) { return compare(opinion, options.offer); }, columns);
     sums[static_cast<size_t>(i)] = values.to(torch::kFloat64).flatten(0, 1).sum(0).cpu();
   });

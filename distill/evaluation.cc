@@ -92,8 +92,9 @@ double nats_with_memory(const agents::Decoder& model, const EvaluationTask& task
   const rl::Trajectory all = held_out_rows(task);
   double sum = 0;
   for (const Tensor& rows : rl::cut_by_tokens(all, task.micro_batch_tokens, 1)) {
-    const rl::Trajectory part = all.select(rows);
-    const rl::PolicyOutput output = agents::LanguageModel(model).evaluate(part);
+    const rl::Trajectory there = all.select(rows);
+    const rl::PolicyOutput output = agents::LanguageModel(model).evaluate(there);
+    const rl::Trajectory part = there.to(output.features.device());
     const Tensor own = rl::map_states(output, part, part.mask, [](const rl::Opinion& opinion) {
                          return opinion.action_log_prob();
                        }).masked_select(part.mask);

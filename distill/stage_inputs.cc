@@ -81,7 +81,9 @@ rl::Threads threads_of(const ThreadsConfig& config, const agents::Decoder& model
   const auto shards = static_cast<int>(config.shards), inside = static_cast<int>(config.per_shard);
   if (shards > 0) return {shards, inside > 0 ? inside : std::max(1, cores / shards)};
   if (inside > 0) return {std::max(1, cores / inside), inside};
-  return parameter_count(model) >= kLargeModel ? rl::Threads{1, cores} : rl::Threads{cores, 1};
+  // Shards would wait for each other in the one queue of a GPU.
+  const bool is_one = !model->head_weight().is_cpu() || parameter_count(model) >= kLargeModel;
+  return is_one ? rl::Threads{1, cores} : rl::Threads{cores, 1};
 }
 
 std::string model_folder(const ModelConfig& model, const StagePaths& paths) {

@@ -112,8 +112,9 @@ double distillation_loss(const AgentSpec& spec, const Context& context,
   const rl::Trajectory measured = rl::map_parts(
       rows, context.micro_batch_tokens, context.threads, [&](const rl::Trajectory& part) {
         torch::NoGradGuard no_grad;
-        const rl::Trajectory judged = judge->judged(part);
-        return part.with_note("reward", reward.of(judged, student->evaluate(judged)));
+        const rl::PolicyOutput output = student->evaluate(part);
+        const rl::Trajectory judged = judge->judged(part).to(output.features.device());
+        return part.with_note("reward", reward.of(judged, output).cpu());
       });
   return -rl::ops::masked_mean(measured.notes.at("reward"), rows.mask).item<double>();
 }

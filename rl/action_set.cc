@@ -29,8 +29,8 @@ void check_slots(const Tensor& log_probs, int64_t slots, const char* name) {
 
 Tensor Readout::logits(const Tensor& features) const {
   if (!heads.empty()) return mixed(features);
-  const Tensor single = weight.defined() ? ops::linear_float32(features, weight, bias)
-                                         : features.to(torch::kFloat32);
+  const Tensor single =
+      weight.defined() ? ops::linear_float32(features, weight, bias) : features.to(torch::kFloat32);
   return temperature == 1.0 ? single : single / temperature;
 }
 

@@ -56,7 +56,9 @@ std::map<std::string, Tensor> Hindsight::past_of(const Trajectory& batch) const 
 Tensor Hindsight::worth() const {
   const Trajectory judged = map_parts(*last_, part_tokens_, threads_, [&](const Trajectory& part) {
     torch::NoGradGuard no_grad;
-    return part.with_note("worth", reward_.of(part, policy_->evaluate(part)));
+    const PolicyOutput output = policy_->evaluate(part);
+    const Trajectory there = part.to(output.features.device());
+    return part.with_note("worth", reward_.of(there, output).cpu());
   });
   return row_mean(judged.notes.at("worth"), judged.mask);
 }

@@ -77,7 +77,8 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
   const Trajectory prepared =
       map_parts(batch, options_.micro_batch_tokens, options_.threads, [&](const Trajectory& part) {
         torch::NoGradGuard no_grad;
-        const Trajectory judged = options_.judge ? options_.judge->judged(part) : part;
+        const Trajectory judged =
+            (options_.judge ? options_.judge->judged(part) : part).to(device());
         const Trajectory noted =
             each(judged, [&](const Objective& objective, const Trajectory& seen) {
               return objective.loss->prepare(seen, *model_, objective.reward);
@@ -85,7 +86,7 @@ Trajectory Learner::prepare(const Trajectory& batch) const {
         // What the learner's judge says is asked for anew at every update.
         Trajectory result = part;
         for (const auto& [name, note] : noted.notes) {
-          if (name.rfind(options_.name + "/", 0) == 0) result.notes[name] = note;
+          if (name.rfind(options_.name + "/", 0) == 0) result.notes[name] = note.cpu();
         }
         return result;
       });
@@ -149,7 +150,7 @@ std::optional<Trajectory> Learner::judged_already(const Trajectory& batch) const
   const Learner* other = options_.judge_learns;
   if (!options_.judge || !other || !batch.mask.is_same(other->seen_.mask)) return std::nullopt;
   torch::NoGradGuard no_grad;
-  return batch.with(options_.judge->judge_by(other->seen_.states, batch));
+  return batch.with(options_.judge->judge_by(other->seen_.states, batch)).to(torch::kCPU);
 }
 
 Tensor Learner::accumulate(const Trajectory& batch) {
@@ -168,7 +169,7 @@ Tensor Learner::accumulate(const Trajectory& batch) {
         torch::NoGradGuard no_grad;
         part = options_.judge->judged(part);
       }
-      parts[i] = add_part(part, share, sums[static_cast<size_t>(shard)]);
+      parts[i] = add_part(part.to(device()), share, sums[static_cast<size_t>(shard)]);
     }
   });
   for (const Sums& part : sums) add_sums(total_, part);
@@ -178,7 +179,7 @@ Tensor Learner::accumulate(const Trajectory& batch) {
   const auto joined = [&](const auto& of) {
     std::vector<Tensor> found;
     for (const Part& part : parts) found.push_back(of(part));
-    return torch::cat(found).index_select(0, order);
+    return torch::cat(found).index_select(0, order.to(found.front().device()));
   };
   if (options_.keeps_states) {
     const Tensor features = joined([&](const Part& part) {
@@ -188,7 +189,7 @@ Tensor Learner::accumulate(const Trajectory& batch) {
     seen_ = {batch.mask, {features, parts.front().states.readout, {}}};
   }
   if (!parts.front().errors.defined()) return {};
-  return joined([](const Part& part) { return part.errors; });
+  return joined([](const Part& part) { return part.errors.cpu(); });
 }
 
 Learner::Part Learner::add_part(const Trajectory& part, const std::vector<Share>& shares,
@@ -247,7 +248,7 @@ Metrics Learner::step(double progress) {
   torch::NoGradGuard no_grad;
   require(!total_.losses.empty(), options_.name + ": step without a batch");
   const Tensor weight = weight_.clamp_min(1e-12).to(torch::kFloat32);
-  Tensor squares = torch::zeros({}, torch::kFloat64).to(weight.device());
+  Tensor squares = torch::zeros({}, torch::kFloat64).to(device());
   for (const Tensor& gradient : total_.gradients) {
     if (gradient.defined()) squares += gradient.norm().to(torch::kFloat64).square();
   }
@@ -258,7 +259,7 @@ Metrics Learner::step(double progress) {
     for (const auto& [name, sum] : part.sums) numbers.push_back(sum / weight);
     for (const auto& [name, largest] : part.maxima) numbers.push_back(largest);
   }
-  for (Tensor& number : numbers) number = number.to(torch::kFloat64).reshape({});
+  for (Tensor& number : numbers) number = number.to(device(), torch::kFloat64).reshape({});
   const Tensor host = torch::stack(numbers).cpu();
   const double* next = host.data_ptr<double>();
 
@@ -341,10 +342,11 @@ void Learner::update_target() {
 void Learner::clear() {
   total_ = {};
   seen_ = {};
-  const auto options = parameters_.front().second.options();
-  weight_ = torch::zeros({}, options.dtype(torch::kFloat64));
-  count_ = torch::zeros({}, options.dtype(torch::kInt64));
+  weight_ = torch::zeros({}, torch::kFloat64);
+  count_ = torch::zeros({}, torch::kInt64);
 }
+
+torch::Device Learner::device() const { return parameters_.front().second.device(); }
 
 void Learner::save(State& state) const {
   state.put("updates", optimizer_.steps);

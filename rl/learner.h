@@ -132,6 +132,7 @@ class Learner {
   void check_finite(const std::vector<double>& losses, double norm) const;
   void update_target();
   void clear();
+  torch::Device device() const;
 
   std::shared_ptr<PolicyModel> model_;
   std::unique_ptr<PolicyModel> target_;

@@ -29,6 +29,7 @@ class PolicyModel {
  public:
   virtual ~PolicyModel() = default;
 
+  /// On the policy's own device, wherever the trajectory is.
   virtual PolicyOutput evaluate(const Trajectory& trajectory) const = 0;
 
   /// The tensors that learning changes, in a fixed order.
@@ -38,7 +39,7 @@ class PolicyModel {
   virtual std::unique_ptr<PolicyModel> clone() const = 0;
 };
 
-/// What an actor does in each state of a batch.
+/// What an actor does in each state of a batch, on the host.
 struct Choice {
   Tensor action_ids;  // int64[B]
   Tensor log_prob;    // float32[B] of the action, under the distribution it was drawn from
@@ -66,7 +67,8 @@ class Prior {
   virtual ~Prior() = default;
 
   /// Action sets with their prior for all states of the trajectory, which every action taken belongs
-  /// to if the set is made to include it. Without gradient. May be called from several threads.
+  /// to if the set is made to include it. On the prior's own device, wherever the trajectory is. Without
+  /// gradient. May be called from several threads.
   virtual ActionSet judge(const Trajectory& trajectory) const = 0;
 
   /// The same, where it is known already what the prior's own policy makes of the states. A prior that is
@@ -76,7 +78,8 @@ class Prior {
     return judge(trajectory);
   }
 
-  /// The trajectory with these sets, and with what the prior notes down for those who learn.
+  /// The trajectory with these sets, and with what the prior notes down for those who learn: what is new may
+  /// be on another device than the rest (see Trajectory::to).
   virtual Trajectory judged(const Trajectory& trajectory) const {
     return trajectory.with(judge(trajectory));
   }

@@ -256,7 +256,7 @@ Trajectory Judged::collect(const Tensor& episodes, double progress) {
   const Trajectory batch = source_->collect(episodes, progress);
   return map_parts(batch, part_tokens_, threads_, [&](const Trajectory& part) {
     torch::NoGradGuard inner;
-    return prior_->judged(part);
+    return prior_->judged(part).to(torch::kCPU);
   });
 }
 

@@ -65,6 +65,22 @@ Trajectory Trajectory::select(const Tensor& rows) const {
   return from_tensors(all, actions.prior_readout);
 }
 
+Trajectory Trajectory::to(const torch::Device& device) const {
+  Trajectory result = *this;
+  const auto move = [&](Tensor& x) {
+    if (x.defined()) x = x.to(device);
+  };
+  if (!start.defined()) move(result.observation);
+  for (Tensor* x : {&result.action, &result.behavior_log_prob, &result.reward, &result.discount,
+                    &result.mask, &result.state_mask, &result.episode, &result.own, &result.second,
+                    &result.importance, &result.memory_row}) {
+    move(*x);
+  }
+  result.actions = actions.map([&](const Tensor& x) { return x.to(device); });
+  for (auto& [name, note] : result.notes) move(note);
+  return result;
+}
+
 Trajectory Trajectory::with(ActionSet set) const {
   Trajectory result = *this;
   result.actions = std::move(set);

@@ -49,6 +49,9 @@ struct Trajectory {
   Tensor step_counts() const;
   /// The given rows, cut to the columns (and, for prefixes, ids) they need.
   Trajectory select(const Tensor& rows) const;
+  /// Everything on one device, where a model has been asked. Sources and memories keep trajectories on the
+  /// host, and so stay prefixes (`observation`, `start`), which models of text read from there.
+  Trajectory to(const torch::Device& device) const;
   Trajectory with(ActionSet actions) const;
   Trajectory with_note(const std::string& name, const Tensor& value) const;
 

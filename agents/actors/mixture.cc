@@ -37,8 +37,7 @@ rl::Choice Mixture::act(const rl::TimeStep& now) {
                   std::to_string(log_q.size(-1)) + " and " + std::to_string(log_p.size(-1)));
   const double share = options_.teacher_share;
   const Tensor mixed = torch::logaddexp(log_q + std::log1p(-share), log_p + std::log(share));
-  return sample(mixed, options_.sampling,
-                rl::uniform(key_, now.episode, now.step).to(mixed.device()));
+  return sample(mixed, options_.sampling, rl::uniform(key_, now.episode, now.step));
 }
 
 void Mixture::keep(const Tensor& rows) {

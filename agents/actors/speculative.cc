@@ -93,7 +93,7 @@ rl::Choice SpeculativeActor::act(const rl::TimeStep& now) {
   const Tensor proposed = draw(log_q, draws_.of_student(now.episode, now.step).to(here)).action_ids;
   const Interleaved done = interleave(log_q, proposed, teacher_->of(now), now.step, options_,
                                       draws_.of_teacher(now.episode, now.step).to(here));
-  return {done.action_ids, done.log_prob};
+  return on_host({done.action_ids, done.log_prob});
 }
 
 void SpeculativeActor::keep(const Tensor& rows) {

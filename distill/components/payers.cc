@@ -31,8 +31,10 @@ class Judge {
       torch::NoGradGuard no_grad;
       const rl::ActionSet said = prior_->judge(part);
       const rl::PolicyOutput output{said.prior_features, *said.prior_readout, {}};
+      const rl::Trajectory there = part.to(said.prior_features.device());
+      const rl::Tensor found = rl::map_states(output, there, there.notes.at("where"), f, columns);
       rl::Trajectory result = part;
-      result.notes = {{"found", rl::map_states(output, part, part.notes.at("where"), f, columns)}};
+      result.notes = {{"found", found.cpu()}};
       return result;
     };
     const rl::Tensor found = rl::map_parts(all, part_tokens_, threads_, judged).notes.at("found");

@@ -110,7 +110,8 @@ std::shared_ptr<agents::TeacherScores> TextDomain::scores(const TeachersJudgeOpt
                                      .per_token = found.per == "token",
                                      .knows_label = is_selector,
                                      .prefix = is_selector ? rl::kPast : "",
-                                     .seed = options_.seed});
+                                     .seed = options_.seed,
+                                     .device = options_.student->head_weight().device()});
   }
   return known;
 }

@@ -20,6 +20,7 @@
 #include "tests/distill/expect_error.h"
 #include "tests/distill/own_temp.h"
 #include "tests/distill/tiny_model.h"
+#include "tests/support/other_device.h"
 
 namespace distill {
 namespace fs = std::filesystem;
@@ -165,6 +166,22 @@ TEST_F(Retrieval, GoesFromLabelledTextsToAStudentThatLooksThingsUp) {
   EXPECT_EQ(own.embeddings.size(1), 4);
   EXPECT_EQ(own.size(), store.size());
   EXPECT_GT(store.size(), 42) << "the task's own texts, and some that were written";
+}
+
+TEST_F(Retrieval, IsTheSameOnAnotherDevice) {
+  const auto device = testing_support::other_device();
+  if (!device) GTEST_SKIP() << "there is no other device";
+  const std::vector<std::string> memory = {
+      "stages.teacher.evaluate.memory={examples: 40, neighbours: 4, share: 0.5}"};
+  RunConfig there = config("there", memory);
+  there.device = device->str();
+  const auto found = run(there), expected = run(config("here", memory));
+  const auto last = [](const auto& results, const char* stage) {
+    return results.at(stage).evaluations.back().scores;
+  };
+  EXPECT_NEAR(*last(found, "teacher").memory_nats, *last(expected, "teacher").memory_nats, 5e-2);
+  EXPECT_NEAR(*last(found, "prompt_rl").self_bleu, *last(expected, "prompt_rl").self_bleu, 5e-2);
+  EXPECT_NEAR(*last(found, "student").accuracy, *last(expected, "student").accuracy, 5e-2);
 }
 
 TEST_F(Retrieval, ResumesEveryStageToTheSameBits) {

@@ -11,6 +11,7 @@
 #include "distill/yaml.h"
 #include "rl/checkpoint.h"
 #include "rl/torch.h"
+#include "tests/support/other_device.h"
 
 namespace distill {
 namespace fs = std::filesystem;
@@ -90,6 +91,13 @@ class RunStage : public testing::Test {
     return run_stage(config, config.stages.front(), {config.output, true}, events);
   }
 
+  // Other kernels round in another way, after which a token or two may be drawn otherwise.
+  static void expect_alike(const StageResult& found, const StageResult& expected,
+                           double tolerance = 1e-2) {
+    EXPECT_NEAR(*found.evaluations.back().scores.nats_per_token,
+                *expected.evaluations.back().scores.nats_per_token, tolerance);
+  }
+
   void expect_resumes(const std::string& label, const std::string& method) const {
     run(config(method, label + "_whole"));
     for (const int64_t stop : {1, 4}) {
@@ -125,6 +133,64 @@ TEST_F(RunStage, WritesAStudentThatLoadsAndTheScoresOfTheTable) {
   }
   const std::string metrics = content_of((folder_ / "kd" / "metrics.jsonl").string());
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 7);
+}
+
+// Nothing that the host holds is mixed with what the device holds, before a stop and after it.
+TEST_F(RunStage, IsTheSameOnAnotherDevice) {
+  const auto device = testing_support::other_device();
+  if (!device) GTEST_SKIP() << "there is no other device";
+  const std::vector<std::string> methods = {"sft",
+                                            "kd, actions: {name: top_k, k: 5}",
+                                            "seq_kd",
+                                            "gkd, memory: {name: replay, capacity: 20}",
+                                            "bellman, actions: {name: top_p, p: 0.9}",
+                                            "f_distill",
+                                            "distillm, share: 0.6, share_step: 0.2",
+                                            "distillm2, curriculum: true",
+                                            "taid",
+                                            "ranking, dynamic: true",
+                                            "sparse_sampling",
+                                            "g_opd",
+                                            "minillm",
+                                            "llmr",
+                                            "endogenous",
+                                            "sqil",
+                                            "iq_learn, student_share: 0.5",
+                                            "mix_kd",
+                                            "speculative",
+                                            "online_teacher",
+                                            "self_distill, teacher: average",
+                                            "collaborative, alternate_every: 2",
+                                            "collaborative, alternate_every: 2, update: average",
+                                            "teacher_ensemble, hidden: 4, per: token, patience: 9",
+                                            "teacher_selection, reward: r3"};
+  for (size_t i = 0; i < methods.size(); ++i) {
+    SCOPED_TRACE(methods[i]);
+    const std::string method = "{name: " + methods[i] + "}", output = std::to_string(i);
+    RunConfig there = config(method, "there" + output);
+    there.device = device->str();
+    EXPECT_TRUE(run(there, 3).interrupted);
+    expect_alike(run(there), run(config(method, "here" + output)));
+  }
+}
+
+TEST_F(RunStage, IsAlikeOnAnotherDeviceInBfloat16) {
+  const auto device = testing_support::other_device();
+  if (!device) GTEST_SKIP() << "there is no other device";
+  RunConfig there = config("{name: gkd}", "there"), here = config("{name: gkd}", "here");
+  there.device = device->str();
+  for (RunConfig* run : {&there, &here}) run->stages.front().train.compute = "bfloat16";
+  expect_alike(run(there), run(here), 5e-2);
+}
+
+TEST_F(RunStage, IsTheSameOnAnotherDeviceWithATeacherOfOtherTokens) {
+  const auto device = testing_support::other_device();
+  if (!device) GTEST_SKIP() << "there is no other device";
+  for (const std::string method : {"form: uld", "form: gold\nlambda: 0.5\nper: example"}) {
+    RunConfig there = foreign(method, "there" + method.substr(6, 4));
+    there.device = device->str();
+    expect_alike(run(there), run(foreign(method, "here" + method.substr(6, 4))));
+  }
 }
 
 // Stopped at any update and resumed, a run is the run that never stopped: weights and metrics.
