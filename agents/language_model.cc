@@ -1,13 +1,11 @@
 #include "agents/language_model.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "rl/check.h"
 #include "rl/pairs.h"
-#include "rl/random.h"
 #include "rl/torch.h"
 
 namespace agents {
@@ -15,8 +13,6 @@ namespace agents {
 using rl::Tensor;
 
 namespace {
-
-constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 std::vector<int64_t> to_vector(const Tensor& x) {
   const Tensor host = x.to(torch::kCPU, torch::kInt64).contiguous();
@@ -112,32 +108,5 @@ void PrefixLogits::keep(const Tensor& rows) {
   reader_.keep(rows);
   if (first_.defined()) first_ = first_.index_select(0, rows.to(first_.device()));
 }
-
-LanguageModelActor::LanguageModelActor(Decoder decoder, const SamplingOptions& sampling,
-                                       int64_t max_new_tokens, uint64_t seed, std::string_view role)
-    : next_(std::move(decoder), max_new_tokens),
-      sampling_(sampling),
-      key_(rl::role_key(seed, role)) {
-  sampling.validate();
-}
-
-void LanguageModelActor::begin(const rl::TimeStep& first) { next_.begin(first); }
-
-rl::Choice LanguageModelActor::act(const rl::TimeStep& now) {
-  Tensor logits = next_.of(now);
-  if (!now.actions.is_full()) {
-    // The policy projected on the tokens on offer.
-    const Tensor offered = torch::full_like(logits, kNothing);
-    const Tensor valid = now.actions.valid().to(logits.device());
-    const Tensor ids = now.actions.ids.clamp_min(0).to(logits.device());
-    const Tensor values = logits.gather(1, ids);
-    const Tensor first = values.narrow(1, 0, 1);  // the first slot is never empty
-    logits = offered.scatter(1, torch::where(valid, ids, ids.narrow(1, 0, 1)),
-                             torch::where(valid, values, first));
-  }
-  return sample(logits, sampling_, rl::uniform(key_, now.episode, now.step));
-}
-
-void LanguageModelActor::keep(const Tensor& rows) { next_.keep(rows); }
 
 }  // namespace agents

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "agents/actors/logits_actor.h"
 #include "agents/nets/decoder.h"
 #include "agents/next_logits.h"
-#include "agents/sampler.h"
 #include "rl/policy.h"
 
 namespace agents {
@@ -91,21 +91,14 @@ class PrefixLogits : public NextLogits {
 };
 
 /// A language model that writes.
-class LanguageModelActor : public rl::Actor {
+class LanguageModelActor : public LogitsActor {
  public:
   /// @param max_new_tokens longest answer.
   /// @param seed, role of its random draws.
   LanguageModelActor(Decoder decoder, const SamplingOptions& sampling, int64_t max_new_tokens,
-                     uint64_t seed, std::string_view role);
-
-  void begin(const rl::TimeStep& first) override;
-  rl::Choice act(const rl::TimeStep& now) override;
-  void keep(const rl::Tensor& rows) override;
-
- private:
-  PrefixLogits next_;
-  SamplingOptions sampling_;
-  uint64_t key_;
+                     uint64_t seed, std::string_view role)
+      : LogitsActor(std::make_unique<PrefixLogits>(std::move(decoder), max_new_tokens), sampling,
+                    seed, role) {}
 };
 
 }  // namespace agents

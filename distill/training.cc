@@ -69,16 +69,11 @@ RewardSpec distances(const RewardSpec& reward) {
 
 rl::State state_of(const rl::Agent& agent, const rl::Progress& progress) {
   rl::State state;
-  const auto put = [&](const std::string& name, const auto& part) {
-    rl::State inner;
-    part.save(inner);
-    state.put(name, inner);
-  };
-  put("progress", progress);
-  put("memory", agent.memory);
-  put("source", *agent.source);
+  state.save("progress", progress);
+  state.save("memory", agent.memory);
+  state.save("source", *agent.source);
   for (size_t i = 0; i < agent.learners.size(); ++i) {
-    put("learner" + std::to_string(i), *agent.learners[i]);
+    state.save("learner" + std::to_string(i), *agent.learners[i]);
   }
   return state;
 }
@@ -187,11 +182,10 @@ Learned learn(const AgentSpec& spec, const TrainConfig& train, const Training& t
   auto saved_at = Clock::now();
   int64_t saved_step = progress.updates;
   const auto save = [&] {
-    rl::State state = state_of(agent, progress), kept;
+    rl::State state = state_of(agent, progress);
     state.put("generated", context.generated->load());
     state.put("seconds", seconds());
-    patience.save(kept);
-    state.put("patience", kept);
+    state.save("patience", patience);
     rl::save_checkpoint(checkpoints, progress.updates, state);
     saved_at = Clock::now();
     saved_step = progress.updates;

@@ -56,11 +56,6 @@ int64_t ActionSet::size() const { return is_full() ? prior_log_probs.size(-1) : 
 
 Tensor ActionSet::valid() const { return ids >= 0; }
 
-ActionSet ActionSet::renormalized() const {
-  const Tensor mass = prior_log_probs.logsumexp(-1, /*keepdim=*/true);
-  return {ids, prior_log_probs - mass, torch::full_like(mass.squeeze(-1), kNothing), {}, nullptr};
-}
-
 ActionSet ActionSet::dense() const {
   if (prior_log_probs.defined() || !prior_features.defined()) return *this;
   ActionSet result = *this;

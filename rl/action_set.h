@@ -63,8 +63,6 @@ struct ActionSet {
   int64_t size() const;
   /// bool[..., K]. True where the slot of a reduced set holds an action.
   Tensor valid() const;
-  /// The same set with the prior conditioned on it: the exponentials sum to 1, nothing is outside.
-  ActionSet renormalized() const;
   /// The same set with `prior_log_probs` worked out (float32[..., A] for a full set).
   ActionSet dense() const;
   /// Applies `f` to every tensor whose leading dimensions are the states' (ids, log-probs, features).

@@ -75,11 +75,8 @@ void AdaptiveMix::measured(double loss) {
 
 void AdaptiveMix::save(State& state) const {
   TwoSources::save(state);
-  State share, written;
-  share_.save(share);
-  written_.save(written);
-  state.put("share", share);
-  state.put("written", written);
+  state.save("share", share_);
+  state.save("written", written_);
 }
 
 void AdaptiveMix::load(const State& state) {

@@ -15,7 +15,7 @@ namespace rl {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr const char* kTensors = "state.safetensors";
 constexpr const char* kManifest = "manifest.json";
 
@@ -82,8 +82,9 @@ double State::number(const std::string& name) const { return tensor(name).item<d
 State State::part(const std::string& name) const {
   State result;
   const std::string prefix = name + ".";
-  for (const auto& [key, tensor] : tensors_) {
-    if (key.starts_with(prefix)) result.put(key.substr(prefix.size()), tensor);
+  for (auto it = tensors_.lower_bound(prefix); it != tensors_.end(); ++it) {
+    if (!it->first.starts_with(prefix)) break;
+    result.put(it->first.substr(prefix.size()), it->second);
   }
   return result;
 }

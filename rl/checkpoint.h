@@ -17,6 +17,13 @@ class State {
   void put(const std::string& name, double value);
   /// Puts all of `part` below `name`.
   void put(const std::string& name, const State& part);
+  /// Puts what `part` saves below `name`.
+  template <class T>
+  void save(const std::string& name, const T& part) {
+    State inner;
+    part.save(inner);
+    put(name, inner);
+  }
 
   /// @throws std::runtime_error naming what is missing.
   Tensor tensor(const std::string& name) const;

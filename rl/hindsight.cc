@@ -69,13 +69,10 @@ void Hindsight::measured(double loss) {
 }
 
 void Hindsight::save(State& state) const {
-  State inner, last;
-  source_->save(inner);
+  state.save("source", *source_);
   if (last_) {
-    for (const auto& [name, tensor] : last_->tensors()) last.put(name, tensor);
+    for (const auto& [name, tensor] : last_->tensors()) state.put("last." + name, tensor);
   }
-  state.put("source", inner);
-  state.put("last", last);
   state.put("has_last", int64_t{last_ ? 1 : 0});
   state.put("held_out", held_out_);
 }

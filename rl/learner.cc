@@ -357,9 +357,7 @@ void Learner::save(State& state) const {
     state.put("second_moment." + name, optimizer_.second_moments[i]);
   }
   for (size_t i = 0; i < objectives_.size(); ++i) {
-    State inner;
-    objectives_[i].loss->save(inner);
-    state.put("loss" + std::to_string(i), inner);
+    state.save("loss" + std::to_string(i), *objectives_[i].loss);
   }
   if (!target_) return;
   for (const auto& [name, tensor] : target_->parameters()) state.put("target." + name, tensor);

@@ -137,10 +137,7 @@ void ReplayBuffer::save(State& state) const {
   state.put("added", added_);
   state.put("rows", count());
   if (count() > 0) rows_->save(state);
-  if (!priorities_) return;
-  State part;
-  priorities_->save(part);
-  state.put("priorities", part);
+  if (priorities_) state.save("priorities", *priorities_);
 }
 
 void ReplayBuffer::load(const State& state, std::shared_ptr<const Readout> prior_readout) {

@@ -51,11 +51,8 @@ class RowList : public RowStore {
     return concatenate(chosen);
   }
   void save(State& state) const override {
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      for (const auto& [name, tensor] : rows_[i].tensors()) {
-        state.put("row" + std::to_string(i) + "." + name, tensor);
-      }
-    }
+    const Trajectory all = concatenate({rows_.begin(), rows_.end()});
+    for (const auto& [name, tensor] : all.tensors()) state.put("list." + name, tensor);
   }
 
  private:
@@ -196,10 +193,7 @@ std::unique_ptr<RowStore> RowStore::load(const State& state, const StoreLimits& 
     return columns;
   }
   auto list = std::make_unique<RowList>(limits);
-  for (int64_t i = 0; i < count; ++i) {
-    const State row = state.part("row" + std::to_string(i));
-    list->append(Trajectory::from_tensors(row.tensors(), prior_readout));
-  }
+  list->append(Trajectory::from_tensors(state.part("list").tensors(), std::move(prior_readout)));
   return list;
 }
 

@@ -232,9 +232,7 @@ void Segments::save(State& state) const {
   const bool begun = now_.episode.defined();
   state.put("begun", static_cast<int64_t>(begun));
   if (!begun) return;
-  State part;
-  environment_->save(part);
-  state.put("environment", part);
+  state.save("environment", *environment_);
 }
 
 void Segments::load(const State& state) {
@@ -270,11 +268,8 @@ Trajectory Followed::collect(const Tensor& episodes, double progress) {
 }
 
 void Followed::save(State& state) const {
-  State source, follower;
-  source_->save(source);
-  follower_->save(follower);
-  state.put("source", source);
-  state.put("follower", follower);
+  state.save("source", *source_);
+  state.save("follower", *follower_);
 }
 
 void Followed::load(const State& state) {
@@ -340,11 +335,8 @@ void TwoSources::measured(double loss) {
 }
 
 void TwoSources::save(State& state) const {
-  State first, second;
-  first_->save(first);
-  second_->save(second);
-  state.put("first", first);
-  state.put("second", second);
+  state.save("first", *first_);
+  state.save("second", *second_);
 }
 
 void TwoSources::load(const State& state) {

@@ -40,7 +40,7 @@ class Source {
 
 /// Plays B episodes to their end. Rows that are over leave the batch.
 ///
-/// @param own whether the actor is the policy that learns (noted in the trajectory).
+/// @param own whether actions are drawn from the policy that learns, as it is (see Trajectory::own).
 Trajectory play(Environment& environment, Actor& actor, const Tensor& episodes, bool own);
 
 /// Whole episodes played by an actor, cut into shards that play at the same time.

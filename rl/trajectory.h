@@ -34,7 +34,9 @@ struct Trajectory {
   Tensor mask;        // bool[B, T] an action was taken and is to be learned
   Tensor state_mask;  // bool[B, T] the state exists
   Tensor episode;     // int64[B] which episode
-  Tensor own;         // bool[B] written by the learning policy itself
+  /// bool[B] Drawn from the learning policy as it was, not from one at another temperature: what is recorded
+  /// of it while acting is what learning must find.
+  Tensor own;
   /// bool[B] the row came from the second source of a mixture; undefined: there is no mixture.
   Tensor second = {};
   /// What a memory that draws some rows more often than others adds; undefined: nothing. float32[B],

@@ -9,18 +9,6 @@ namespace agents {
 
 using rl::Tensor;
 
-MlpActor::MlpActor(std::shared_ptr<const MlpPolicy> policy, const SamplingOptions& sampling,
-                   uint64_t seed, std::string_view role)
-    : policy_(std::move(policy)), sampling_(sampling), key_(rl::role_key(seed, role)) {
-  sampling.validate();
-}
-
-rl::Choice MlpActor::act(const rl::TimeStep& now) {
-  torch::NoGradGuard no_grad;
-  return sample(policy_->logits(now.observation), sampling_,
-                rl::uniform(key_, now.episode, now.step));
-}
-
 EpsilonGreedy::EpsilonGreedy(std::shared_ptr<const MlpPolicy> policy,
                              std::function<double(double)> epsilon, uint64_t seed)
     : policy_(std::move(policy)),

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "agents/actors/logits_actor.h"
 #include "agents/nets/mlp.h"
 #include "agents/next_logits.h"
-#include "agents/sampler.h"
 #include "rl/policy.h"
 
 namespace agents {
@@ -27,21 +27,12 @@ class MlpLogits : public NextLogits {
 };
 
 /// Draws actions in a small world by its policy's probabilities.
-class MlpActor : public rl::Actor {
+class MlpActor : public LogitsActor {
  public:
-  /// @param sampling temperature 0: always the likeliest action.
   /// @param seed, role of its random draws.
   MlpActor(std::shared_ptr<const MlpPolicy> policy, const SamplingOptions& sampling, uint64_t seed,
-           std::string_view role);
-
-  void begin(const rl::TimeStep&) override {}
-  rl::Choice act(const rl::TimeStep& now) override;
-  void keep(const rl::Tensor&) override {}
-
- private:
-  std::shared_ptr<const MlpPolicy> policy_;
-  SamplingOptions sampling_;
-  uint64_t key_;
+           std::string_view role)
+      : LogitsActor(std::make_unique<MlpLogits>(std::move(policy)), sampling, seed, role) {}
 };
 
 /// The likeliest action, or with probability epsilon any action.

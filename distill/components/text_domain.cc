@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "agents/actors/mixture.h"
+#include "agents/actors/mixed_logits.h"
 #include "agents/moving_average.h"
 #include "agents/privileged_teacher.h"
 #include "agents/teacher_repair.h"
@@ -187,9 +187,10 @@ std::unique_ptr<rl::Actor> TextDomain::make_actor(const ComponentSpec& actor,
   };
   if (actor.name == "mixture") {
     const auto found = bound<MixtureActorOptions>(actor.options);
-    return std::make_unique<agents::Mixture>(next(options_.student), next(options_.teacher),
-                                             agents::MixtureOptions{found.teacher_share, sampling},
-                                             options_.seed, actor.name);
+    return std::make_unique<agents::LogitsActor>(
+        std::make_unique<agents::MixedLogits>(next(options_.student), next(options_.teacher),
+                                              found.teacher_share),
+        sampling, options_.seed, actor.name);
   }
   if (actor.name == "speculative") {
     const auto found = bound<SpeculativeActorOptions>(actor.options);
@@ -226,7 +227,8 @@ std::unique_ptr<rl::Source> TextDomain::rollout(const RolloutOptions& options) c
     return rl::Rollout::Stage{std::make_unique<envs::TokenEnvironment>(environment, prompt_of),
                               make_actor(actor, sampling)};
   };
-  return std::make_unique<rl::Rollout>(stage, options_.threads, actor.name == "student");
+  return std::make_unique<rl::Rollout>(stage, options_.threads,
+                                       actor.name == "student" && sampling.is_plain());
 }
 
 std::unique_ptr<rl::Source> TextDomain::segments(const SegmentsOptions&) const {

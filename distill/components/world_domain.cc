@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agents/actors/mixture.h"
+#include "agents/actors/mixed_logits.h"
 #include "agents/actors/small_world_actors.h"
 #include "agents/policy_teacher.h"
 #include "envs/grouped_starts.h"
@@ -55,10 +55,11 @@ std::unique_ptr<rl::Actor> WorldDomain::make_actor(const ComponentSpec& actor,
                                                    const std::string& role) const {
   if (actor.name == "mixture") {
     const auto found = bound<MixtureActorOptions>(actor.options);
-    return std::make_unique<agents::Mixture>(std::make_unique<agents::MlpLogits>(options_.student),
-                                             std::make_unique<agents::MlpLogits>(options_.teacher),
-                                             agents::MixtureOptions{found.teacher_share, sampling},
-                                             options_.seed, role);
+    return std::make_unique<agents::LogitsActor>(
+        std::make_unique<agents::MixedLogits>(std::make_unique<agents::MlpLogits>(options_.student),
+                                              std::make_unique<agents::MlpLogits>(options_.teacher),
+                                              found.teacher_share),
+        sampling, options_.seed, role);
   }
   if (actor.name == "speculative") {
     return std::make_unique<agents::SpeculativeActor>(
@@ -82,7 +83,8 @@ std::unique_ptr<rl::Source> WorldDomain::rollout_of(const RolloutOptions& option
     }
     return rl::Rollout::Stage{std::move(world), make_actor(actor, sampling, role)};
   };
-  return std::make_unique<rl::Rollout>(stage, options_.threads, actor.name == "student");
+  return std::make_unique<rl::Rollout>(stage, options_.threads,
+                                       actor.name == "student" && sampling.is_plain());
 }
 
 std::unique_ptr<rl::Source> WorldDomain::dataset() const {

@@ -25,7 +25,7 @@ Tensor geometric_mean(const Tensor& log_probs, const Tensor& mask) {
 // float32[n, 2] log-probability of the action taken, the prior's and the policy's.
 Tensor of_action(const Opinion& opinion) {
   const Tensor prior =
-      opinion.prior_log_probs().gather(-1, opinion.slot().clamp_min(0).unsqueeze(-1)).squeeze(-1);
+      opinion.prior_log_probs().gather(-1, opinion.slot().unsqueeze(-1)).squeeze(-1);
   return torch::stack({prior, opinion.action_log_prob()}, -1);
 }
 

@@ -40,9 +40,8 @@ Tensor InverseSoftQ::columns(const Opinion& opinion) const {
   if (options_.tail == ops::Tail::lump && reduced) {
     tail_q = ops::gauged(opinion.tail_log_prob() + opinion.log_normalizer(), shift, options_.q_min);
   }
-  const Tensor slot = opinion.slot();
-  Tensor taken = q.gather(-1, slot.clamp_min(0).unsqueeze(-1)).squeeze(-1);
-  if (tail_q.defined()) taken = torch::where(slot < 0, tail_q, taken);
+  Tensor taken = ops::gauged(opinion.action_logit(), shift, options_.q_min);
+  if (tail_q.defined()) taken = torch::where(opinion.slot() < 0, tail_q, taken);
   Tensor support = torch::zeros_like(taken);
   if (options_.tail == ops::Tail::support && reduced) {
     support = -opinion.log_probs().logsumexp(-1);

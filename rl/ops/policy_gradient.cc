@@ -107,13 +107,6 @@ Tensor value_loss(const Tensor& value, const Tensor& target, double scale, const
   return scale * torch::maximum(error, (near - target.detach()).square());
 }
 
-Tensor entropy(const Tensor& log_probs) {
-  // exp(-inf) = 0 and 0 * 0 = 0: an empty slot adds nothing and gets no gradient.
-  const Tensor finite = log_probs.masked_fill(log_probs.isneginf(), 0);
-  const Tensor probs = finite.exp().masked_fill(log_probs.isneginf(), 0);
-  return -(probs * finite).sum(-1);
-}
-
 Tensor approximate_kl(const Tensor& log_prob, const Tensor& old_log_prob) {
   const Tensor log_rho = log_ratio(log_prob, old_log_prob).detach();
   return log_rho.expm1() - log_rho;

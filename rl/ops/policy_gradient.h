@@ -70,11 +70,6 @@ Tensor clipped_surrogate(const Tensor& log_prob, const Tensor& old_log_prob,
 Tensor value_loss(const Tensor& value, const Tensor& target, double scale,
                   const Tensor& old_value = {}, std::optional<double> clip = std::nullopt);
 
-/// -sum_a pi(a) log pi(a), in nats: float32[...].
-///
-/// @param log_probs float32[..., K], normalised; -inf on empty slots.
-Tensor entropy(const Tensor& log_probs);
-
 /// rho - 1 - log rho, an estimate of D(pi_old || pi) that is never negative. Detached.
 ///
 /// Source: Schulman 2020, "Approximating KL divergence", estimator k3.

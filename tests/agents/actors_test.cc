@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "agents/actors/mixture.h"
+#include "agents/actors/mixed_logits.h"
 #include "agents/actors/small_world_actors.h"
 #include "agents/actors/speculative.h"
 #include "agents/language_model.h"
@@ -62,10 +62,11 @@ void expect_near(const Tensor& found, const Tensor& expected, const Tensor& wher
   EXPECT_LE(difference.max().item<double>(), 2e-4);
 }
 
-TEST(Mixture, RecordsTheLogProbabilityOfTheMixture) {
+TEST(MixedLogits, RecordsTheLogProbabilityOfTheMixture) {
   const Decoder student = tiny(1), teacher = tiny(2);
   for (const double share : {0.0, 0.3, 1.0}) {
-    Mixture actor(next(student), next(teacher), {.teacher_share = share}, 7, "mixture");
+    LogitsActor actor(std::make_unique<MixedLogits>(next(student), next(teacher), share), {}, 7,
+                      "mixture");
     const rl::Trajectory t = write(actor, torch::arange(24));
     EXPECT_GT(t.step_counts().max().item<int64_t>(), 8);
     const Tensor mixed =
@@ -74,17 +75,17 @@ TEST(Mixture, RecordsTheLogProbabilityOfTheMixture) {
   }
 }
 
-TEST(Mixture, WithoutTheTeacherIsTheStudent) {
+TEST(MixedLogits, WithoutTheTeacherIsTheStudent) {
   const Decoder student = tiny(1);
-  Mixture mixture(next(student), next(tiny(2)), {.teacher_share = 0}, 7, "same");
+  LogitsActor mixture(std::make_unique<MixedLogits>(next(student), next(tiny(2)), 0), {}, 7,
+                      "same");
   LanguageModelActor alone(student, {}, kLongest, 7, "same");
   EXPECT_TRUE(
       write(mixture, torch::arange(24)).action.equal(write(alone, torch::arange(24)).action));
 }
 
-TEST(Mixture, RefusesAShareOutOfRange) {
-  EXPECT_THROW(Mixture(next(tiny(1)), next(tiny(2)), {.teacher_share = 1.5}, 7, "mixture"),
-               std::invalid_argument);
+TEST(MixedLogits, RefusesAShareOutOfRange) {
+  EXPECT_THROW(MixedLogits(next(tiny(1)), next(tiny(2)), 1.5), std::invalid_argument);
 }
 
 // Worked numbers SKD-1.

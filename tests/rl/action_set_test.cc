@@ -47,11 +47,6 @@ TEST(TopK, KeepsATinyTail) {
               1e-4);
 }
 
-TEST(ActionSet, RenormalizedSumsToOne) {
-  const Tensor mass = top_p(example(), 0.7, 3).renormalized().prior_log_probs.exp().sum(-1);
-  EXPECT_TRUE(mass.allclose(torch::ones({2})));
-}
-
 TEST(ActionSet, WorksOutItsPriorOnDemand) {
   auto readout = std::make_shared<Readout>(Readout{torch::randn({7, 3}), {}, 2.0});
   const Tensor features = torch::randn({2, 3});

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "rl/check.h"
+#include "rl/opinion.h"
 #include "rl/ops/masked.h"
 #include "rl/torch.h"
 #include "tests/support/golden.h"
@@ -39,7 +40,7 @@ TEST(Ppo, ReproducesTheGoldenCases) {
         masked_mean(value_loss(value, golden.input("returns"), golden.number("value_loss_scale", 1),
                                golden.input("old_values"), value_clip),
                     mask);
-    const Tensor entropy_part = masked_mean(entropy(log_probs), mask);
+    const Tensor entropy_part = masked_mean(Opinion(logits, {}, {}).entropy(), mask);
     const Tensor loss = policy_part + golden.number("value_coefficient", 1) * value_part -
                         golden.number("entropy_coefficient", 0) * entropy_part;
 
@@ -100,10 +101,10 @@ TEST(ClippedSurrogate, StartsAsReinforce) {
   EXPECT_TRUE(log_prob.grad().allclose(-advantage));
 }
 
-TEST(Entropy, IgnoresEmptySlots) {
+TEST(Entropy, IgnoresWhatIsImpossible) {
   const float none = -std::numeric_limits<float>::infinity();
   const Tensor logits = torch::tensor({{0.F, 0.F, none}, {1.F, none, none}}).requires_grad_();
-  const Tensor found = entropy(torch::log_softmax(logits, -1));
+  const Tensor found = Opinion(logits, {}, {}).entropy();
   EXPECT_TRUE(found.allclose(torch::tensor({std::log(2.F), 0.F})));
   found.sum().backward();
   EXPECT_TRUE(logits.grad().isfinite().all().item<bool>());
