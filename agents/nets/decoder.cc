@@ -30,7 +30,7 @@ class DecoderImpl::RotationTable {
 
   kernels::Rotation upto(int64_t length, c10::Device device) {
     const std::lock_guard lock(mutex_);
-    if (length > length_ || device != table_.cosine.device()) {
+    if (length > length_ || !table_.cosine.defined() || device != table_.cosine.device()) {
       while (length_ < length) length_ = std::min(std::max<int64_t>(64, 2 * length_), context_);
       const at::NoGradGuard no_grad;
       const Tensor angle =

@@ -13,11 +13,16 @@ namespace {
 
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
+// bool[B, T]: states that are learned from, where there is another one to compare them with.
+Tensor compared(const Trajectory& t) {
+  return t.mask.logical_and(t.step_counts().unsqueeze(1) > 1);
+}
+
 // bool[B, T, T]: of the state in each row, those it is not compared with: itself and what is no state.
-// States that are not learned from keep all, lest their softmax be of nothing.
+// States that are compared with none keep all, lest their softmax be of nothing.
 Tensor excluded(const Trajectory& t) {
   const Tensor self = torch::eye(t.length(), t.mask.options());
-  return self.logical_or(t.mask.logical_not().unsqueeze(1)).logical_and(t.mask.unsqueeze(2));
+  return self.logical_or(t.mask.logical_not().unsqueeze(1)).logical_and(compared(t).unsqueeze(2));
 }
 
 }  // namespace
@@ -40,7 +45,7 @@ LossOutput Relation::operator()(const LossInput& input) const {
   const Tensor divergence = ops::relation_divergence(
       similarity(t.actions.prior_features), similarity(input.online.features),
       options_.prior_temperature, options_.temperature);
-  const Tensor sum = (ops::masked(divergence, t.mask) * input.weight).sum();
+  const Tensor sum = (ops::masked(divergence, compared(t)) * input.weight).sum();
   return {sum, {.sums = {{"relation_kl", sum.detach()}}, .maxima = {}}};
 }
 

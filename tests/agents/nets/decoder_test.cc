@@ -211,6 +211,11 @@ TEST(Unpad, RefusesAMaskWithHoles) {
               ThrowsMessage<std::invalid_argument>(HasSubstr("row 1 is not one run of ones")));
 }
 
+TEST(Decoder, MakesNothingOfNothing) {
+  Decoder decoder = new_decoder(small_config(), 1);
+  EXPECT_EQ(decoder->forward(torch::zeros({2, 0}, torch::kLong)).size(1), 0);
+}
+
 TEST(Greedy, RefusesEmptyRowsAndTooShortAContext) {
   Decoder decoder = new_decoder(small_config(), 1);
   const Tensor ids = torch::zeros({1, 4}, torch::kLong);

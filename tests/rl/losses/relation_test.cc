@@ -63,6 +63,22 @@ TEST(Relation, IsNothingWhereBothSpacesAreTurnedAndStretched) {
   EXPECT_NEAR(out.loss.item<double>(), 0, 1e-5);
 }
 
+// A group of one text, beside one of three.
+TEST(Relation, LearnsNothingFromAStateThatIsAlone) {
+  torch::manual_seed(6);
+  const Tensor prior = torch::randn({2, 3, 4});
+  Tensor mask = torch::ones({2, 3}, torch::kBool);
+  mask[0].narrow(0, 1, 2).fill_(false);
+  const Tensor features = torch::randn({2, 3, 4}).requires_grad_(true);
+  const Tensor loss = loss_of(prior, features, mask).loss;
+  const Tensor others =
+      loss_of(prior.narrow(0, 1, 1), features.narrow(0, 1, 1), mask.narrow(0, 1, 1)).loss;
+  EXPECT_NEAR(loss.item<double>(), others.item<double>(), 1e-6);
+  const Tensor gradient = torch::autograd::grad({loss}, {features})[0];
+  EXPECT_TRUE(gradient.isfinite().all().item<bool>());
+  EXPECT_EQ(gradient[0].abs().sum().item<double>(), 0);
+}
+
 TEST(Relation, GivesPaddingNoInfluenceAndNoGradient) {
   torch::manual_seed(5);
   const Tensor prior = torch::randn({1, 4, 3});
