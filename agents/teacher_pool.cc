@@ -131,7 +131,7 @@ Tensor TeacherPool::prompt_nats(const rl::Trajectory& t, size_t k) const {
   const Tensor log_prob =
       rl::map_states({states.features, states.readout, {}}, prompts, prompts.mask,
                      [](const rl::Opinion& o) { return o.action_log_prob(); });
-  return -log_prob.sum(1, /*keepdim=*/true) / prompts.mask.sum(1, /*keepdim=*/true).clamp_min(1);
+  return -rl::ops::masked_row_mean(log_prob, prompts.mask).unsqueeze(1);
 }
 
 }  // namespace agents

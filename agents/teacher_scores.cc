@@ -37,9 +37,7 @@ Tensor TeacherScores::inputs(const rl::Trajectory& t, const std::string& prefix)
   for (const std::string& what : seen) columns.push_back(rl::prior_notes(t, what, prefix));
   const Tensor all = torch::cat(columns, -1);  // [B, T, 3 M or 4 M]
   if (options_.per_token) return all;
-  const Tensor mask = t.mask.unsqueeze(-1);
-  const Tensor sum = rl::ops::masked(all, mask.expand_as(all)).sum(1, /*keepdim=*/true);
-  return sum / mask.sum(1, /*keepdim=*/true).clamp_min(1);
+  return rl::ops::masked_row_mean(all, t.mask).unsqueeze(1);
 }
 
 Tensor TeacherScores::scores(const rl::Trajectory& t, const std::string& prefix) const {

@@ -4,6 +4,7 @@
 
 #include "agents/weights.h"
 #include "rl/check.h"
+#include "rl/ops/masked.h"
 #include "rl/random.h"
 #include "rl/safetensors.h"
 #include "rl/torch.h"
@@ -53,8 +54,7 @@ Tensor TextClassifier::embed(const Tensor& ids) const {
   const Tensor used = real.narrow(1, 0, width);
   Decoder body = body_;
   const Tensor hidden = body->forward(ids.narrow(1, 0, width).clamp_min(0)).to(torch::kFloat32);
-  const Tensor weight = used.to(hidden.device(), torch::kFloat32).unsqueeze(-1);
-  return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1);
+  return rl::ops::masked_row_mean(hidden, used.to(hidden.device()));
 }
 
 Tensor TextClassifier::log_probs(const Tensor& embeddings) const {

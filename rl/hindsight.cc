@@ -14,8 +14,7 @@ namespace {
 
 // The mean over each row's trained steps: float32[B, 1].
 Tensor row_mean(const Tensor& values, const Tensor& mask) {
-  const Tensor count = mask.sum(1, /*keepdim=*/true).clamp_min(1);
-  return ops::masked(values, mask).sum(1, /*keepdim=*/true) / count;
+  return ops::masked_row_mean(values, mask).unsqueeze(1);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "rl/batching.h"
 #include "rl/check.h"
+#include "rl/ops/masked.h"
 #include "rl/torch.h"
 
 namespace rl {
@@ -222,7 +223,7 @@ Learner::Part Learner::add_part(const Trajectory& part, const std::vector<Share>
   sums.gradients.resize(gradients.size());
   for (size_t i = 0; i < gradients.size(); ++i) add_into(sums.gradients[i], gradients[i]);
   Part result;
-  if (errors.defined()) result.errors = errors.sum(1) / part.step_counts().clamp_min(1);
+  if (errors.defined()) result.errors = ops::masked_row_mean(errors, part.mask);
   if (options_.keeps_states) result.states = {online.features.detach(), online.readout, {}};
   return result;
 }

@@ -18,8 +18,7 @@ constexpr double kSmallGap = 1e-5;
 
 // exp of the mean of a row's values over the steps that count: float32[B, 1].
 Tensor geometric_mean(const Tensor& log_probs, const Tensor& mask) {
-  const Tensor steps = mask.sum(1, /*keepdim=*/true).clamp_min(1);
-  return (ops::masked(log_probs, mask).sum(1, /*keepdim=*/true) / steps).exp();
+  return ops::masked_row_mean(log_probs, mask).exp().unsqueeze(1);
 }
 
 // float32[n, 2] log-probability of the action taken, the prior's and the policy's.

@@ -18,6 +18,12 @@ Tensor masked_sum(const Tensor& values, const Tensor& mask);
 /// Mean over the steps that count, of the whole batch: float32[]. 0 where none counts.
 Tensor masked_mean(const Tensor& values, const Tensor& mask);
 
+/// Mean of each row over its steps that count: [B, ...]. 0 where none counts.
+///
+/// @param values float[B, T, ...].
+/// @param mask [B, T].
+Tensor masked_row_mean(const Tensor& values, const Tensor& mask);
+
 /// Mean over rows of each row's mean: float32[]. Rows in which no step counts are left out.
 ///
 /// @param values float32[B, T].

@@ -15,6 +15,14 @@ const float kNan = std::nanf("");
 
 Tensor values() { return torch::tensor({{1.F, 2.F, kNan}, {6.F, kNan, kNan}, {kNan, 1.F, 1.F}}); }
 
+TEST(MaskedRowMean, IsOfEachRowAndOfEachThingInIt) {
+  const Tensor x = torch::tensor({{{1.F, 10.F}, {3.F, 30.F}}, {{5.F, 50.F}, {std::nanf(""), 0.F}}});
+  const Tensor mask = torch::tensor({{true, true}, {true, false}});
+  EXPECT_TRUE(masked_row_mean(x, mask).equal(torch::tensor({{2.F, 20.F}, {5.F, 50.F}})));
+  const Tensor none = torch::zeros({2, 2}, torch::kBool);
+  EXPECT_TRUE(masked_row_mean(x.select(-1, 1), none).equal(torch::zeros({2})));
+}
+
 TEST(MaskedMean, AveragesOverAllStepsThatCount) {
   EXPECT_FLOAT_EQ(masked_mean(values(), kMask).item<float>(), 3);
   EXPECT_FLOAT_EQ(masked_sum(values(), kMask).item<float>(), 9);
