@@ -216,6 +216,29 @@ void check_judge(const AgentSpec& agent) {
       agent.source, "judge self reads a context for each episode: group_size: 1");
 }
 
+template <class T>
+std::string whole(const Options& options) {
+  T found = bound<T>(options);
+  return to_yaml(options_of(found.bindings()));
+}
+
+// A judge that becomes another in the course of a training, with every option spelled out; else nothing.
+std::string changing(const ComponentSpec& judge) {
+  if (judge.name == "adapted_teacher") return whole<AdaptedTeacherOptions>(judge.options);
+  if (judge.name == "repaired_teacher") return whole<RepairedTeacherOptions>(judge.options);
+  if (judge.name == "self") return whole<SelfJudgeOptions>(judge.options);
+  return "";
+}
+
+// There is one such judge, the agent's.
+void check_judge_of(const LearnerSpec& learner, const AgentSpec& agent) {
+  const std::string own = changing(learner.judge);
+  const bool is_agents = learner.judge.name == agent.judge.name && own == changing(agent.judge);
+  refuse_if(!own.empty() && !is_agents, learner.judge,
+            "a learner's judge " + learner.judge.name +
+                " is the agent's: expected it there with the same options");
+}
+
 }  // namespace
 
 void check_combination(const AgentSpec& agent) {
@@ -226,6 +249,7 @@ void check_combination(const AgentSpec& agent) {
   for (const LearnerSpec& learner : agent.learners) {
     refuse_if(learner.objectives.empty(), agent.source,
               "learner " + learner.trains + " has no objective");
+    check_judge_of(learner, agent);
     for (const ObjectiveSpec& objective : learner.objectives) {
       check_objective({agent, learner, objective});
       anyone_paid = anyone_paid || is_paid(objective);

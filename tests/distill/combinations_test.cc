@@ -163,6 +163,16 @@ TEST(Combinations, NeedAMixtureForSomeOfItsRows) {
       "rows: first goes with a source of two: mix, adaptive_mix, mixed_pairs or pairs");
 }
 
+TEST(Combinations, HaveOneJudgeThatChanges) {
+  const std::string learner =
+      "learners: [{judge: {name: adapted_teacher, rank: 8}, objectives: [{reward: [{term: "
+      "forward_kl}]}]}]";
+  const std::string reason = "is the agent's: expected it there with the same options";
+  expect_refused(learner, reason);
+  expect_refused("judge: adapted_teacher\n" + learner, reason);
+  EXPECT_NO_THROW(check_custom("judge: {name: adapted_teacher, rank: 8}\n" + learner));
+}
+
 TEST(Combinations, NeedSomebodyWhoIsPaid) {
   expect_refused(
       "source: rollout\npaid: [{term: log_likelihood_of}]\n"
