@@ -150,8 +150,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const variable_list saved = context->get_saved_variables();
     const Tensor& x = saved[0];
     const variable_list weights(saved.begin() + 1, saved.end());
-    const Tensor gradient =
-        gradients[0].reshape({-1, gradients[0].size(-1)}).to(x.scalar_type());
+    const Tensor gradient = gradients[0].reshape({-1, gradients[0].size(-1)}).to(x.scalar_type());
     const std::vector<Tensor> columns = columns_of(gradient, weights);
     const size_t layers = weights.size();
     const bool has_bias = context->saved_data["has_bias"].toBool();
