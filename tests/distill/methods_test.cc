@@ -431,7 +431,8 @@ TEST(Ranking, GoesWithAnyDivergence) {
                /*is_whole=*/false);
   expect_error([] { build("ranking", "divergence: {name: jsd, bta: 1}"); },
                "run.yaml:1:25: unknown key \"bta\"; did you mean \"beta\"?", /*is_whole=*/false);
-  expect_error([] { build("ranking", "rank_weight: 0\ndivergence_weight: 0"); }, "needs one of rank_weight, divergence_weight > 0",
+  expect_error([] { build("ranking", "rank_weight: 0\ndivergence_weight: 0"); },
+               "needs one of rank_weight, divergence_weight > 0",
                /*is_whole=*/false);
 }
 
