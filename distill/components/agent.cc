@@ -83,9 +83,12 @@ std::unique_ptr<rl::Learner> make_learner(const LearnerSpec& spec, const AgentSp
       if (asks(spec.judge, agent.learners[i])) options.judge_learns = earlier[i].get();
     }
   }
-  options.keeps_states =
-      std::any_of(agent.learners.begin(), agent.learners.end(),
-                  [&](const LearnerSpec& other) { return asks(other.judge, spec); });
+  // Those who take turns never learn from one batch.
+  const auto after = agent.learners.begin() + static_cast<std::ptrdiff_t>(earlier.size()) + 1;
+  options.keeps_states = agent.alternate_every == 0 &&
+                         std::any_of(after, agent.learners.end(), [&](const LearnerSpec& later) {
+                           return asks(later.judge, spec);
+                         });
   return std::make_unique<rl::Learner>(context.domain.model(spec.trains), std::move(objectives),
                                        options);
 }

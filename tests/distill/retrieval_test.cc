@@ -170,7 +170,7 @@ TEST_F(Retrieval, GoesFromLabelledTextsToAStudentThatLooksThingsUp) {
 
 TEST_F(Retrieval, IsTheSameOnAnotherDevice) {
   const auto device = testing_support::other_device();
-  if (!device) GTEST_SKIP() << "there is no other device";
+  if (!device) GTEST_SKIP() << "LibTorch 2 without a GPU";
   const std::vector<std::string> memory = {
       "stages.teacher.evaluate.memory={examples: 40, neighbours: 4, share: 0.5}"};
   RunConfig there = config("there", memory);

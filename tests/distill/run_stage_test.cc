@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -138,7 +139,7 @@ TEST_F(RunStage, WritesAStudentThatLoadsAndTheScoresOfTheTable) {
 // Nothing that the host holds is mixed with what the device holds, before a stop and after it.
 TEST_F(RunStage, IsTheSameOnAnotherDevice) {
   const auto device = testing_support::other_device();
-  if (!device) GTEST_SKIP() << "there is no other device";
+  if (!device) GTEST_SKIP() << "LibTorch 2 without a GPU";
   const std::vector<std::string> methods = {"sft",
                                             "kd, actions: {name: top_k, k: 5}",
                                             "seq_kd",
@@ -176,7 +177,7 @@ TEST_F(RunStage, IsTheSameOnAnotherDevice) {
 
 TEST_F(RunStage, IsAlikeOnAnotherDeviceInBfloat16) {
   const auto device = testing_support::other_device();
-  if (!device) GTEST_SKIP() << "there is no other device";
+  if (!device) GTEST_SKIP() << "LibTorch 2 without a GPU";
   RunConfig there = config("{name: gkd}", "there"), here = config("{name: gkd}", "here");
   there.device = device->str();
   for (RunConfig* run : {&there, &here}) run->stages.front().train.compute = "bfloat16";
@@ -185,7 +186,7 @@ TEST_F(RunStage, IsAlikeOnAnotherDeviceInBfloat16) {
 
 TEST_F(RunStage, IsTheSameOnAnotherDeviceWithATeacherOfOtherTokens) {
   const auto device = testing_support::other_device();
-  if (!device) GTEST_SKIP() << "there is no other device";
+  if (!device) GTEST_SKIP() << "LibTorch 2 without a GPU";
   for (const std::string method : {"form: uld", "form: gold\nlambda: 0.5\nper: example"}) {
     RunConfig there = foreign(method, "there" + method.substr(6, 4));
     there.device = device->str();
@@ -232,6 +233,23 @@ TEST_F(RunStage, ResumesToTheSameBitsWhereTheTeacherChanges) {
 TEST_F(RunStage, ResumesToTheSameBitsWithSeveralTeachers) {
   expect_resumes("ensemble", "{name: teacher_ensemble, patience: 9}");
   expect_resumes("selection", "{name: teacher_selection, reward: r3, warm_up: 6}");
+}
+
+// The layers are averaged whoever asks the judge, and whenever.
+TEST_F(RunStage, RepairsATeacherThatOnlyALearnerAsks) {
+  const std::string judge =
+      "{name: repaired_teacher, update: average, keep: 0.5, alternate_every: 2}";
+  const auto nats = [&](const std::string& method, const std::string& output) {
+    return *run(config(method, output)).evaluations.back().scores.nats_per_token;
+  };
+  const double by_learner =
+      nats("{name: custom, judge: " + judge + ", learners: [{judge: " + judge +
+               ", objectives: [{reward: [{term: forward_kl, weight: -1}]}]}]}",
+           "learner");
+  const double by_agent =
+      nats("{name: collaborative, update: average, keep: 0.5, alternate_every: 2}", "agent");
+  EXPECT_NEAR(by_learner, by_agent, 1e-4);
+  EXPECT_GT(std::abs(by_learner - nats("{name: kd}", "frozen")), 1e-3);
 }
 
 TEST_F(RunStage, ReportsEveryTeacherAndComparesWithTheFirst) {

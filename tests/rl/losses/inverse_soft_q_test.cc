@@ -151,6 +151,21 @@ TEST(InverseSoftQ, LeavesOutStepsOutsideTheirSetForItselfAlone) {
   }
 }
 
+// A judge that has become another may no longer offer what was taken.
+TEST(InverseSoftQ, ReadsTheValueOfTheActionTakenThoughItsSetLacksIt) {
+  const Mixed m;
+  Trajectory batch = m.t;
+  batch.actions = top_k(torch::arange(5, torch::kFloat32).log_softmax(-1).expand({4, 3, 5}), 2);
+  batch.action = torch::zeros({4, 3}, torch::kInt64);
+  InverseSoftQOptions options;
+  options.td.chi2 = false;
+  const Tensor gradient =
+      learn(options, batch, m.logits)
+          .gradient.masked_select(batch.mask.unsqueeze(-1).logical_and(torch::arange(5) == 0));
+  const double share = -1.0 / static_cast<double>(gradient.size(0));
+  EXPECT_TRUE(gradient.allclose(torch::full_like(gradient, share), 1e-4, 1e-6)) << gradient;
+}
+
 // Shares are those of the steps that are left: own steps outside their set move nobody else's weight.
 TEST(InverseSoftQ, SharesWhatIsLeftAmongDemonstratedAndOwnSteps) {
   const Mixed m;
