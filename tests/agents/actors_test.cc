@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <set>
+#include <utility>
 
 #include "agents/actors/mixed_logits.h"
 #include "agents/actors/small_world_actors.h"
@@ -60,6 +62,42 @@ Tensor taken(const Tensor& x, const rl::Trajectory& t) {
 void expect_near(const Tensor& found, const Tensor& expected, const Tensor& where) {
   const Tensor difference = (found - expected).masked_fill(where.logical_not(), 0).abs();
   EXPECT_LE(difference.max().item<double>(), 2e-4);
+}
+
+// The same logits at every step.
+struct Fixed : NextLogits {
+  explicit Fixed(Tensor values) : logits(std::move(values)) {}
+  void begin(const rl::TimeStep&) override {}
+  Tensor of(const rl::TimeStep&) override { return logits; }
+  void keep(const Tensor&) override {}
+  Tensor logits;
+};
+
+// Row 2 is over: its set is empty.
+TEST(LogitsActor, DrawsAmongWhatIsOnOfferWhoeverProposes) {
+  const Tensor logits = torch::tensor({0.F, 5.F, 1.F, 2.F}).expand({3, 4});
+  for (const bool mixes : {false, true}) {
+    std::unique_ptr<NextLogits> next = std::make_unique<Fixed>(logits);
+    if (mixes) {
+      next = std::make_unique<MixedLogits>(std::move(next), std::make_unique<Fixed>(logits), 0.5);
+    }
+    LogitsActor actor(std::move(next), {}, 3, "actor");
+    rl::TimeStep now;
+    now.actions.ids = torch::tensor({{2, -1}, {3, 0}, {-1, -1}}, torch::kInt64);
+    std::set<int64_t> seen;
+    for (int64_t step = 0; step < 40; ++step) {
+      now.episode = torch::arange(3);
+      now.step = torch::full({3}, step, torch::kInt64);
+      const rl::Choice choice = actor.act(now);
+      EXPECT_EQ(choice.action_ids[0].item<int64_t>(), 2);
+      EXPECT_NEAR(choice.log_prob[0].item<double>(), 0, 1e-6);
+      const auto id = choice.action_ids[1].item<int64_t>();
+      seen.insert(id);
+      const double z = std::log(std::exp(2.0) + 1);
+      EXPECT_NEAR(choice.log_prob[1].item<double>(), (id == 3 ? 2 : 0) - z, 1e-5);
+    }
+    EXPECT_THAT(seen, testing::ElementsAre(0, 3));
+  }
 }
 
 TEST(MixedLogits, RecordsTheLogProbabilityOfTheMixture) {
